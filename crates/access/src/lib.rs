@@ -38,7 +38,7 @@ impl Database {
         T: Send + 'static,
         F: Fn(&mut dyn Tx) -> Result<T> + Send + 'static,
     {
-        let (work, answer) = Awaited::new(rule);
+        let (work, answer) = Awaited::boxed(rule);
         self.store.enqueue_write(work);
         answer.await.unwrap_or_else(|_| Err(lost()))
     }
@@ -52,7 +52,7 @@ impl Database {
         T: Send + 'static,
         F: Fn(&mut dyn Tx) -> Result<T> + Send + 'static,
     {
-        let (work, answer) = Awaited::new(query);
+        let (work, answer) = Awaited::boxed(query);
         self.store.enqueue_read(work);
         answer.await.unwrap_or_else(|_| Err(lost()))
     }
@@ -80,7 +80,7 @@ where
     T: Send + 'static,
     F: Fn(&mut dyn Tx) -> Result<T> + Send + 'static,
 {
-    fn new(rule: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T>>) {
+    fn boxed(rule: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T>>) {
         let (answer, receiver) = oneshot::channel();
         (
             Box::new(Self {

@@ -1,1 +1,11 @@
+//! What happens later: notifications that are due, and housekeeping.
+//!
+//! Nothing here polls. A worker sleeps until a commit wakes it or the next due time comes, takes
+//! rows under a lease, and settles them with the fence it took them with; so any instance may do
+//! the work, and one that dies loses its lease and nothing else.
 
+mod deliver;
+mod retention;
+
+pub use deliver::{Daemon, Delivery, Dispatcher, Undelivered};
+pub use retention::Retention;

@@ -7,7 +7,8 @@ use serde_json::Value;
 /// One call to a model.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Model name without its provider prefix, as the provider spells it.
+    /// Model name without its provider prefix, as the provider spells it; empty means the client's
+    /// default model.
     pub model: String,
     /// The system prompt; empty means none.
     pub system: String,
@@ -36,6 +37,17 @@ pub enum Message {
         call_id: String,
         content: String,
     },
+}
+
+impl Message {
+    /// The calls this message asks for; none unless the model wrote it.
+    #[must_use]
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        match self {
+            Self::Assistant { tool_calls, .. } => tool_calls,
+            Self::System(_) | Self::User(_) | Self::ToolResult { .. } => &[],
+        }
+    }
 }
 
 /// A function the model may call.

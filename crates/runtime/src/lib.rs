@@ -1,1 +1,45 @@
+//! Runs one turn of one agent: load the workspace, build the prompt, let the model and its tools
+//! take turns, post the reply (agent-runtime §§2–10).
+//!
+//! [`Runtime::send`] is the entry. What it needs stands behind ports, so that the same turn works
+//! for the program's own kernel and for somebody else's backend:
+//!
+//! | port | what it is | here |
+//! |---|---|---|
+//! | [`Model`] | answers | [`stationmaster_model::Client`] |
+//! | [`Backend`] | tasks, messages, documents, as one agent sees them | [`HttpBackend`] |
+//! | [`Ledger`] | which turns were asked for, and their end | [`PostingLedger`] |
+//! | [`Observer`] | watches turns happen | whoever wants to |
+//!
+//! What must stay true: nothing is posted but a non-empty answer of the model, once per key; a
+//! tool call that goes wrong is told to the model and never ends the turn; ids and the tenant come
+//! from the caller's identity, never from what a model says; every wait has an end.
+//!
+//! What is absent on purpose: HTTP routes and status codes, which are the surface's, and any state
+//! of its own beyond what [`PostingLedger`] remembers.
 
+mod backend;
+mod ledger;
+mod model;
+mod observe;
+mod session;
+mod tools;
+mod turn;
+mod workspace;
+
+pub use backend::{
+    Backend, BackendError, BackendErrorKind, BackendResult, DocumentRef, ExtraCall, HttpBackend,
+    HttpBackendConfig, HttpBackendError, MessageRef, NewDocument, NewMessage, NewTask, NewThread,
+    NewToolRequest, NotificationFilter, NotificationRef, TaskChange, TaskChoice, TaskFilter,
+    TaskRef, TokenMinter, ToolRequestRef,
+};
+pub use ledger::{Begun, Finished, Journal, JournalLimits, Keyed, Ledger, NewRun, OpenRun, PostingLedger};
+pub use model::Model;
+pub use observe::{Observer, TurnEvent, TurnEventKind, describe_metrics};
+pub use session::{AgentIdentity, SessionKey, SessionKeyError};
+pub use tools::own_tool_names;
+pub use turn::{
+    Clock, Config, HistoryEntry, HistoryRole, Outcome, Parts, Runtime, SendRequest, Spent,
+    ToolCallRecord, TurnError,
+};
+pub use workspace::{MAX_FILE_CHARS, PromptRequest, Workspace, WorkspaceError};

@@ -1,1 +1,69 @@
+//! The wire contracts: one folder each, none of which knows another.
+//!
+//! A surface parses, authenticates and translates; it holds no rule. The path decides whose words
+//! a request is answered in, errors and unknown routes included (rulings 21).
 
+pub mod docs;
+pub mod mission_control;
+pub mod openclaw;
+pub mod system;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware;
+use axum::response::Response;
+use stationmaster_http::{App, meter};
+use std::sync::Arc;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+/// What the routers are built from.
+pub struct Surfaces {
+    pub app: App,
+    pub status: system::Status,
+    pub metrics: system::Metrics,
+}
+
+/// Every route of every contract and the document that describes them.
+
+pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
+    let Surfaces {
+        app,
+        status,
+        metrics,
+    } = surfaces;
+    let probe = Arc::new(system::Probe {
+        app: app.clone(),
+        status,
+        metrics,
+    });
+    let (router, document) = OpenApiRouter::with_openapi(docs::skeleton(app.version))
+        .merge(mission_control::routes().with_state(app.clone()))
+        .merge(system::routes().with_state(probe))
+        .split_for_parts();
+    let router = router
+        .merge(docs::routes(&document))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(meter::count))
+        .with_state(app);
+    (router, document)
+}
+
+async fn unknown_route(State(app): State<App>, request: Request) -> Response {
+    let path = request.uri().path();
+    if mission_control::owns(path) {
+        mission_control::unknown_route(&app, request.headers(), path)
+    } else {
+        openclaw::unknown_route(path)
+    }
+}
+
+async fn wrong_method(State(app): State<App>, request: Request) -> Response {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    if mission_control::owns(path) {
+        mission_control::wrong_method(&app, request.headers(), method, path)
+    } else {
+        openclaw::wrong_method(method, path)
+    }
+}

@@ -1,0 +1,52 @@
+//! Housekeeping: drops old events and replies, a little at a time.
+
+use std::time::Duration;
+
+use stationmaster_access::Database;
+use stationmaster_kernel::{Result, idempotency};
+use tokio_util::sync::CancellationToken;
+
+/// How often to look.
+const EVERY: Duration = Duration::from_secs(600);
+/// How many rows one command drops: short enough not to hold up the writer.
+const CHUNK: u32 = 500;
+
+/// Keeps the log and the kept replies from growing without end.
+pub struct Retention {
+    pub database: Database,
+    /// How long events are kept for readers that resume.
+    pub events: Duration,
+}
+
+impl Retention {
+    /// Works until `stopping`.
+    pub async fn run(self, stopping: CancellationToken) {
+        loop {
+            if let Err(error) = self.sweep(&stopping).await {
+                tracing::warn!(code = error.code, cause = ?error.cause, "housekeeping failed; trying again later");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = stopping.cancelled() => return,
+            }
+        }
+    }
+
+    async fn sweep(&self, stopping: &CancellationToken) -> Result<()> {
+        while !stopping.is_cancelled() {
+            let events = self.events;
+            let dropped = self
+                .database
+                .write(move |tx| {
+                    let now = tx.now();
+                    Ok(tx.drop_events(now.before(events), CHUNK)?
+                        + tx.drop_replies(now.before(idempotency::KEPT), CHUNK)?)
+                })
+                .await?;
+            if dropped == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

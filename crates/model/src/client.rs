@@ -1,0 +1,296 @@
+//! The client: which model is asked, and which one after it.
+
+use std::sync::Arc;
+
+use reqwest::header::HeaderMap;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use crate::config::{Config, ConfigError, Provider};
+use crate::demo;
+use crate::endpoint::endpoint;
+use crate::exchange::Exchange;
+use crate::failure::Failure;
+use crate::retry::Budget;
+use crate::types::{Error, ErrorKind, Reply, Request};
+use crate::wire::{Shape, anthropic, openai};
+
+/// Asks one provider's models. Clones share connections and cost nothing.
+#[derive(Debug, Clone)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    /// `None` for the demo provider, which has no network.
+    exchange: Option<Exchange>,
+}
+
+impl Client {
+    /// Checks `config` and makes a client; nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When a key is missing, the base URL is not one, or no TLS provider was installed.
+    pub fn new(mut config: Config) -> Result<Self, ConfigError> {
+        config.api_key = config.api_key.as_ref().and_then(usable_key);
+        config.base_url = config.base_url.filter(|url| !url.trim().is_empty());
+        config.fallback_model = config
+            .fallback_model
+            .filter(|model| !model.trim().is_empty());
+        if config.default_model.trim().is_empty() {
+            return Err(ConfigError::NoModel);
+        }
+        if !(0.0..=1.0).contains(&config.retry.jitter) {
+            return Err(ConfigError::Jitter(config.retry.jitter.to_string()));
+        }
+        let exchange = match config.provider {
+            Provider::Demo => None,
+            provider => {
+                let headers = headers(&config)?;
+                Some(Exchange::new(
+                    &config,
+                    endpoint(provider, config.base_url.as_deref())?,
+                    headers,
+                )?)
+            }
+        };
+        Ok(Self(Arc::new(Inner { config, exchange })))
+    }
+
+    #[must_use]
+    pub fn provider(&self) -> Provider {
+        self.0.config.provider
+    }
+
+    /// The model for requests that name none.
+    #[must_use]
+    pub fn default_model(&self) -> &str {
+        &self.0.config.default_model
+    }
+
+    #[must_use]
+    pub fn fallback_model(&self) -> Option<&str> {
+        self.0.config.fallback_model.as_deref()
+    }
+
+    /// Asks the model, and again while that can help, then the fallback model; never beyond
+    /// `deadline`.
+    ///
+    /// Passing faults (429, 5xx, network, an empty or unreadable answer) are tried again after a
+    /// pause, at least as long as the provider's `Retry-After`. If that pause does not fit before
+    /// the deadline, the fault is reported at once.
+    ///
+    /// # Errors
+    ///
+    /// The error's kind says what went wrong and whether the same call may succeed later. When the
+    /// fallback model failed too, its sentence tells of both.
+    pub async fn complete(
+        &self,
+        request: Request,
+        deadline: impl Into<Instant>,
+    ) -> Result<Reply, Error> {
+        let mut budget = Budget {
+            retry: self.0.config.retry,
+            deadline: deadline.into(),
+            asked: 0,
+        };
+        let model = if request.model.is_empty() {
+            self.default_model()
+        } else {
+            &request.model
+        };
+
+        let first = match self.ask(&request, model, &mut budget).await {
+            Ok(reply) => return Ok(reply),
+            Err(failure) => failure,
+        };
+        let fallback = self
+            .fallback_model()
+            .filter(|fallback| *fallback != model && may_fall_back(first.kind));
+        let Some(fallback) = fallback else {
+            tracing::warn!(
+                model,
+                attempts = budget.asked,
+                reason = first.message,
+                "the model gave no reply"
+            );
+            return Err(first.into_error(budget.asked));
+        };
+        tracing::warn!(
+            model,
+            fallback,
+            reason = first.message,
+            "the model gave no reply; asking the fallback model"
+        );
+        let second = match self.ask(&request, fallback, &mut budget).await {
+            Ok(reply) => return Ok(reply),
+            Err(failure) => failure,
+        };
+        tracing::warn!(
+            fallback,
+            attempts = budget.asked,
+            reason = second.message,
+            "the fallback model gave no reply"
+        );
+        Err(both((model, first), (fallback, second)).into_error(budget.asked))
+    }
+
+    async fn ask(
+        &self,
+        request: &Request,
+        model: &str,
+        budget: &mut Budget,
+    ) -> Result<Reply, Failure> {
+        let ask = |shape| self.ask_once(request, model, shape);
+        let adapt = |shape: &mut Shape, failure: &Failure| {
+            failure
+                .unsupported
+                .is_some_and(|part| shape.leave_out(part))
+        };
+        budget.spend(Shape::of(request, model), ask, adapt).await
+    }
+
+    async fn ask_once(
+        &self,
+        request: &Request,
+        model: &str,
+        shape: Shape,
+    ) -> Result<Reply, Failure> {
+        let config = &self.0.config;
+        let Some(exchange) = &self.0.exchange else {
+            tokio::time::sleep(config.demo_latency).await;
+            return Ok(demo::reply(request, model));
+        };
+        let body = match config.provider {
+            Provider::Anthropic => anthropic::body(request, model, shape),
+            Provider::OpenAi | Provider::Demo => openai::body(request, model, shape),
+        };
+        let answer = exchange.post(&body).await;
+        let reply = answer.and_then(|answer| match config.provider {
+            Provider::Anthropic => anthropic::reply(&answer, request, model),
+            Provider::OpenAi | Provider::Demo => openai::reply(&answer, request, model),
+        });
+        reply.map_err(|failure| match &config.api_key {
+            Some(key) => failure.without(key.expose_secret()),
+            None => failure,
+        })
+    }
+}
+
+/// Keys read from files end in a newline, and an empty setting is no key.
+fn usable_key(key: &SecretString) -> Option<SecretString> {
+    let key = key.expose_secret().trim();
+    (!key.is_empty()).then(|| SecretString::from(key))
+}
+
+fn headers(config: &Config) -> Result<HeaderMap, ConfigError> {
+    if config.api_key.is_none() && config.base_url.is_none() {
+        return Err(ConfigError::MissingKey(config.provider));
+    }
+    let key = config.api_key.as_ref().map(ExposeSecret::expose_secret);
+    match config.provider {
+        Provider::Anthropic => anthropic::headers(key),
+        Provider::OpenAi | Provider::Demo => openai::headers(key),
+    }
+}
+
+/// Another model helps against a model that is overloaded, unknown or silent. It does not help
+/// against a bad key or a bad request, and a refusal is an answer, not a fault to work around.
+fn may_fall_back(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::RateLimited
+        | ErrorKind::Unavailable
+        | ErrorKind::UnknownModel
+        | ErrorKind::Empty
+        | ErrorKind::Garbled => true,
+        ErrorKind::Deadline
+        | ErrorKind::Unauthorized
+        | ErrorKind::Rejected
+        | ErrorKind::Refused => false,
+    }
+}
+
+/// One failure out of two. The kind that leaves the caller more hope wins: if the first model is
+/// only overloaded, a misspelt fallback model does not make the call hopeless.
+fn both((model, first): (&str, Failure), (fallback, second): (&str, Failure)) -> Failure {
+    let message = format!(
+        "{model}: {}; then {fallback}: {}",
+        first.message, second.message
+    );
+    let retry_after = first.retry_after.or(second.retry_after);
+    let first_wins = first.kind.is_retryable() && !second.kind.is_retryable();
+    Failure {
+        message,
+        retry_after,
+        ..if first_wins { first } else { second }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(config: Config) -> ConfigError {
+        Client::new(config).unwrap_err()
+    }
+
+    #[test]
+    fn a_key_may_be_missing_only_when_the_server_is_named() {
+        let config = Config::new(Provider::OpenAi);
+        assert_eq!(
+            refused(config.clone()),
+            ConfigError::MissingKey(Provider::OpenAi)
+        );
+        let blank = Config {
+            api_key: Some(" \n".into()),
+            base_url: Some("  ".to_owned()),
+            ..config.clone()
+        };
+        assert_eq!(refused(blank), ConfigError::MissingKey(Provider::OpenAi));
+        // With a base URL the next thing missed is TLS, which no unit test installs.
+        let local = Config {
+            base_url: Some("http://localhost:11434".to_owned()),
+            ..config
+        };
+        assert_eq!(refused(local), ConfigError::NoTls);
+    }
+
+    #[test]
+    fn a_key_with_line_breaks_inside_is_refused_and_not_shown() {
+        let config = Config {
+            api_key: Some("sk-1\nsk-2".into()),
+            ..Config::new(Provider::Anthropic)
+        };
+        let error = refused(config);
+        assert_eq!(error, ConfigError::KeyUnfitForHeader(Provider::Anthropic));
+        assert!(!error.to_string().contains("sk-"));
+    }
+
+    #[test]
+    fn a_client_does_not_show_its_key() {
+        let config = Config {
+            api_key: Some("sk-hidden".into()),
+            ..Config::new(Provider::Demo)
+        };
+        assert!(!format!("{:?}", Client::new(config).unwrap()).contains("sk-hidden"));
+    }
+
+    #[test]
+    fn jitter_beyond_a_whole_pause_is_refused() {
+        let mut config = Config::new(Provider::Demo);
+        config.retry.jitter = 1.5;
+        assert_eq!(refused(config), ConfigError::Jitter("1.5".to_owned()));
+    }
+
+    #[test]
+    fn a_misspelt_fallback_does_not_hide_that_waiting_would_help() {
+        let overloaded = Failure::new(ErrorKind::RateLimited, "HTTP 429");
+        let unknown = Failure::new(ErrorKind::UnknownModel, "HTTP 404");
+        let failure = both(("a", overloaded), ("b", unknown));
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (ErrorKind::RateLimited, "a: HTTP 429; then b: HTTP 404")
+        );
+    }
+}

@@ -1,0 +1,188 @@
+//! One HTTP exchange with a provider: send JSON, read a bounded body, never wait for ever.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Response, Url, redirect};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::config::{Config, ConfigError};
+use crate::failure::Failure;
+use crate::types::ErrorKind;
+
+/// A provider's one address, with the headers and limits that go with every call to it.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    http: reqwest::Client,
+    url: Url,
+    headers: HeaderMap,
+    response_timeout: Duration,
+    stall_timeout: Duration,
+    max_response_bytes: usize,
+}
+
+impl Exchange {
+    pub(crate) fn new(config: &Config, url: Url, headers: HeaderMap) -> Result<Self, ConfigError> {
+        // reqwest panics when it finds none.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(ConfigError::NoTls);
+        }
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("stationmaster/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(config.connect_timeout)
+            // A redirect would take the prompt, and with `x-api-key` the key, to another host.
+            .redirect(redirect::Policy::none());
+        if is_loopback(&url) {
+            http = http.no_proxy();
+        }
+        Ok(Self {
+            http: http
+                .build()
+                .map_err(|error| ConfigError::Http(deepest(&error)))?,
+            url,
+            headers,
+            response_timeout: config.response_timeout,
+            stall_timeout: config.stall_timeout,
+            max_response_bytes: config.max_response_bytes,
+        })
+    }
+
+    /// Sends `body` and returns the body of a 2xx answer; anything else is a failure.
+    pub(crate) async fn post(&self, body: &Value) -> Result<Vec<u8>, Failure> {
+        let request = self
+            .http
+            .post(self.url.clone())
+            .headers(self.headers.clone())
+            .json(body);
+        let response = match timeout(self.response_timeout, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.broken(&error)),
+            Err(_) => return Err(self.silent("gave no answer", self.response_timeout)),
+        };
+        let status = response.status();
+        let retry_after = retry_after(response.headers());
+        let body = self.read(response).await;
+        if status.is_success() {
+            return body;
+        }
+        // An error status speaks for itself; the body, when there is one, only explains it.
+        Err(Failure::from_status(
+            status,
+            retry_after,
+            &body.unwrap_or_default(),
+        ))
+    }
+
+    async fn read(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        loop {
+            let chunk = match timeout(self.stall_timeout, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => return Ok(body),
+                Ok(Err(error)) => return Err(self.broken(&error)),
+                Err(_) => {
+                    return Err(
+                        self.silent("stopped in the middle of its answer", self.stall_timeout)
+                    );
+                }
+            };
+            if body.len() + chunk.len() > self.max_response_bytes {
+                let message = format!(
+                    "{} sent more than {} bytes",
+                    self.host(),
+                    self.max_response_bytes
+                );
+                return Err(Failure::new(ErrorKind::Garbled, message));
+            }
+            body.extend_from_slice(&chunk);
+        }
+    }
+
+    fn broken(&self, error: &reqwest::Error) -> Failure {
+        let doing = if error.is_connect() {
+            "connecting to"
+        } else {
+            "talking to"
+        };
+        Failure::new(
+            ErrorKind::Unavailable,
+            format!("{doing} {}: {}", self.host(), deepest(error)),
+        )
+    }
+
+    fn silent(&self, what: &str, waited: Duration) -> Failure {
+        Failure::new(
+            ErrorKind::Unavailable,
+            format!("{} {what} within {waited:?}", self.host()),
+        )
+    }
+
+    /// What an error may show of the address: its query could hold a secret.
+    fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or("the provider");
+        self.url
+            .port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// reqwest's own sentences name the URL and not the cause; the cause is at the end of the chain.
+fn deepest(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    if error.source().is_none() {
+        return "the request failed".to_owned();
+    }
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Providers send whole seconds; the date form is not in use among them.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_seconds_are_read_as_a_retry_after() {
+        let read = |value: &'static str| {
+            retry_after(&HeaderMap::from_iter([(
+                RETRY_AFTER,
+                reqwest::header::HeaderValue::from_static(value),
+            )]))
+        };
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        assert_eq!(read("-1"), None);
+    }
+
+    #[test]
+    fn a_local_server_is_reached_without_a_proxy() {
+        let local = |url: &str| is_loopback(&Url::parse(url).unwrap());
+        assert!(local("http://localhost:1/"));
+        assert!(local("http://127.0.0.2:1/"));
+        assert!(local("http://[::1]:1/"));
+        assert!(!local("https://api.openai.com/"));
+    }
+}

@@ -1,0 +1,48 @@
+//! The command line: one file a command, each with its options and its `run`.
+
+mod options;
+mod serve;
+mod token;
+mod up;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The control plane and runtime for crews of AI agents, in one program.
+#[derive(Debug, Parser)]
+#[command(name = "stationmaster", version = version(), propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything on this machine and watch a crew at work; needs no configuration
+    Up(up::Up),
+    /// Run the server
+    Serve(serve::Serve),
+    /// Make tokens that clients of this server carry
+    #[command(subcommand)]
+    Token(token::Token),
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Result<()> {
+        match self.command {
+            Command::Up(command) => command.run(),
+            Command::Serve(command) => command.run(),
+            Command::Token(command) => command.run(),
+        }
+    }
+}
+
+/// The version with the commit it was built from.
+pub(crate) const fn version() -> &'static str {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        " (",
+        env!("STATIONMASTER_COMMIT"),
+        ")"
+    )
+}

@@ -1,0 +1,61 @@
+//! Options that several commands share.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::config::{Given, Settings};
+
+/// Where and how a server runs.
+#[derive(Debug, Args)]
+pub(crate) struct ServerOptions {
+    /// Address to listen on; may be repeated [default: 127.0.0.1:3100]
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// Listen on the ports of the five systems too: 8000, 8081, 3305 and 8080
+    #[arg(long)]
+    seed_ports: bool,
+    #[command(flatten)]
+    data: DataOptions,
+    /// PostgreSQL URL; without it an embedded database in the data directory is used
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Leave parts out: runtime, dispatcher
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    without: Vec<String>,
+    /// File with an offset in milliseconds that moves the clock, for tests; loopback only
+    #[arg(long, value_name = "FILE", hide = true)]
+    test_clock: Option<PathBuf>,
+}
+
+/// Where things are kept.
+#[derive(Debug, Args)]
+pub(crate) struct DataOptions {
+    /// Directory for the database, secrets and settings [default: ~/.local/share/stationmaster]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataOptions {
+    /// The settings as they are without a server's options.
+    pub(crate) fn settings(self) -> Result<Settings> {
+        Settings::load(Given {
+            data_dir: self.data_dir,
+            ..Given::default()
+        })
+    }
+}
+
+impl ServerOptions {
+    pub(crate) fn settings(self) -> Result<Settings> {
+        Settings::load(Given {
+            listen: self.listen,
+            seed_ports: self.seed_ports,
+            data_dir: self.data.data_dir,
+            database: self.database,
+            without: self.without,
+            test_clock: self.test_clock,
+        })
+    }
+}

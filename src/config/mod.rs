@@ -1,0 +1,305 @@
+//! Settings: flags over environment over `stationmaster.toml` over defaults.
+//!
+//! The environment is read here, once, and handed down as values. Every setting in the file has
+//! the name of its environment variable in lower case, so there is one name to know.
+
+mod secrets;
+mod source;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use stationmaster_credentials::Secret;
+
+pub(crate) use secrets::{Secrets, make_private_dir, open_private_file};
+use source::Source;
+
+/// What the command line says; it wins over everything else.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    pub listen: Vec<String>,
+    pub seed_ports: bool,
+    pub data_dir: Option<PathBuf>,
+    pub database: Option<String>,
+    pub without: Vec<String>,
+    pub test_clock: Option<PathBuf>,
+}
+
+/// Everything a server needs to know.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub data_dir: PathBuf,
+    pub listen: Vec<SocketAddr>,
+    /// PostgreSQL; `None` is the embedded database.
+    pub database: Option<Secret>,
+    pub without: Vec<Part>,
+    pub test_clock: Option<PathBuf>,
+    /// Days that events are kept for readers that resume.
+    pub event_days: u32,
+    pub log_filter: Option<String>,
+    pub no_colour: bool,
+    pub model: Option<ModelSettings>,
+    pub runtime: RuntimeSettings,
+    source: Source,
+}
+
+/// A part that can be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Runtime,
+    Dispatcher,
+    Sessions,
+    Web,
+}
+
+/// Which model thinks.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelSettings {
+    pub provider: stationmaster_model::Provider,
+    pub api_key: Option<Secret>,
+    pub base_url: Option<String>,
+    pub model: String,
+    pub fallback: Option<String>,
+    pub retry_attempts: u32,
+    pub retry_delay_ms: u64,
+    pub retry_max_delay_ms: u64,
+    pub retry_jitter: f64,
+    pub prices_file: Option<PathBuf>,
+}
+
+/// How turns are run.
+#[derive(Debug, Clone)]
+pub(crate) struct RuntimeSettings {
+    pub workspace: PathBuf,
+    /// Whether the workspace was named, and not just assumed.
+    pub workspace_given: bool,
+    pub default_task: Option<String>,
+    /// Serve this Mission Control backend instead of the local kernel.
+    pub backend_url: Option<String>,
+    pub timezone: Option<String>,
+    pub time_context: bool,
+    pub context_warning_percent: f64,
+    pub deadline_seconds: u64,
+    pub max_tool_rounds: u32,
+    pub max_tokens: u32,
+}
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:3100";
+/// The ports of the five systems: Mission Control backend, agent runtime, AIWM, Orchestra.
+const SEED_PORTS: [u16; 4] = [8000, 8081, 3305, 8080];
+
+impl Settings {
+    pub(crate) fn load(given: Given) -> Result<Self> {
+        let environment = Source::environment()?;
+        let data_dir = data_dir(given.data_dir, &environment)?;
+        let source = environment.over(Source::file(&data_dir.join("stationmaster.toml"))?);
+        let listen = listen(
+            &given.listen,
+            given.seed_ports || source.flag("SEED_PORTS")?,
+            &source,
+        )?;
+        let without = parts(given.without, &source)?;
+        if given.test_clock.is_some() && listen.iter().any(|address| !address.ip().is_loopback()) {
+            bail!(
+                "--test-clock moves the clock for everybody and is refused unless every address is loopback"
+            );
+        }
+        Ok(Self {
+            listen,
+            without,
+            database: given
+                .database
+                .or_else(|| source.text("DATABASE"))
+                .as_deref()
+                .and_then(Secret::new),
+            test_clock: given.test_clock,
+            event_days: source.number("EVENT_DAYS", 30)?,
+            log_filter: source
+                .text("STATIONMASTER_LOG")
+                .or_else(|| source.text("RUST_LOG")),
+            no_colour: source.text("NO_COLOR").is_some(),
+            model: model(&source)?,
+            runtime: runtime(&source, &data_dir)?,
+            data_dir,
+            source,
+        })
+    }
+
+    /// The secrets, generated where they are missing (see [`Secrets`]).
+    pub(crate) fn secrets(&self) -> Result<Secrets> {
+        Secrets::load(&self.data_dir, &self.source)
+    }
+
+    pub(crate) fn has(&self, part: Part) -> bool {
+        !self.without.contains(&part)
+    }
+}
+
+fn data_dir(given: Option<PathBuf>, environment: &Source) -> Result<PathBuf> {
+    let chosen = given
+        .or_else(|| {
+            environment
+                .text("STATIONMASTER_DATA_DIR")
+                .map(PathBuf::from)
+        })
+        .or_else(|| {
+            environment
+                .text("XDG_DATA_HOME")
+                .map(|home| Path::new(&home).join("stationmaster"))
+        })
+        .or_else(|| {
+            environment
+                .text("HOME")
+                .map(|home| Path::new(&home).join(".local/share/stationmaster"))
+        })
+        .context("there is no home directory to keep data in; name one with --data-dir")?;
+    std::path::absolute(&chosen)
+        .with_context(|| format!("{} is not a usable path", chosen.display()))
+}
+
+fn listen(given: &[String], seed_ports: bool, source: &Source) -> Result<Vec<SocketAddr>> {
+    let mut wanted = given.to_vec();
+    if wanted.is_empty() {
+        wanted = source.list("LISTEN");
+    }
+    if wanted.is_empty() {
+        wanted.push(DEFAULT_LISTEN.to_owned());
+    }
+    let mut addresses = Vec::new();
+    for text in wanted {
+        addresses.push(address(&text)?);
+    }
+    let host = addresses
+        .first()
+        .map_or([127, 0, 0, 1].into(), SocketAddr::ip);
+    for name in ["CLASPER_PORT", "WOMBAT_PORT"] {
+        if let Some(port) = source.text(name) {
+            let port = port
+                .parse()
+                .with_context(|| format!("{name}={port} is not a port"))?;
+            addresses.push(SocketAddr::new(host, port));
+        }
+    }
+    if let Some(text) = source.text("AIWM_HTTP_ADDR") {
+        addresses.push(address(&text).context("AIWM_HTTP_ADDR")?);
+    }
+    if seed_ports {
+        addresses.extend(SEED_PORTS.map(|port| SocketAddr::new(host, port)));
+    }
+    let mut seen = std::collections::HashSet::new();
+    addresses.retain(|address| address.port() == 0 || seen.insert(*address));
+    Ok(addresses)
+}
+
+/// `HOST:PORT`, `:PORT` (loopback) or `PORT`.
+fn address(text: &str) -> Result<SocketAddr> {
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if let Ok(port) = port.parse::<u16>() {
+        return Ok(SocketAddr::new([127, 0, 0, 1].into(), port));
+    }
+    let text = text.replace("localhost:", "127.0.0.1:");
+    text.parse()
+        .with_context(|| format!("{text:?} is not an address such as 127.0.0.1:3100"))
+}
+
+fn parts(given: Vec<String>, source: &Source) -> Result<Vec<Part>> {
+    let named = if given.is_empty() {
+        source.list("WITHOUT")
+    } else {
+        given
+    };
+    named
+        .iter()
+        .map(|name| match name.as_str() {
+            "runtime" => Ok(Part::Runtime),
+            "dispatcher" => Ok(Part::Dispatcher),
+            "sessions" => Ok(Part::Sessions),
+            "web" => Ok(Part::Web),
+            other => bail!(
+                "there is no part {other:?} to leave out: use runtime, dispatcher, sessions or web"
+            ),
+        })
+        .collect()
+}
+
+/// A model is configured when there is a key, a base URL, or `LLM_PROVIDER=demo`.
+fn model(source: &Source) -> Result<Option<ModelSettings>> {
+    use stationmaster_model::Provider;
+    let openai = (
+        source.text("OPENAI_API_KEY"),
+        source.text("OPENAI_BASE_URL"),
+    );
+    let anthropic = (
+        source.text("ANTHROPIC_API_KEY"),
+        source.text("ANTHROPIC_BASE_URL"),
+    );
+    let named = source
+        .text("LLM_MODEL_DEFAULT")
+        .or_else(|| source.text("OPENAI_MODEL_DEFAULT"));
+    let (prefix, named) = match named.as_deref().and_then(|model| model.split_once('/')) {
+        Some((prefix, model)) if prefix.parse::<Provider>().is_ok() => {
+            (prefix.parse::<Provider>().ok(), Some(model.to_owned()))
+        }
+        _ => (None, named),
+    };
+    let chosen = match source.text("LLM_PROVIDER") {
+        Some(name) => Some(
+            name.parse::<Provider>()
+                .map_err(|error| anyhow::anyhow!("LLM_PROVIDER: {error}"))?,
+        ),
+        None => prefix,
+    };
+    let provider = match chosen {
+        Some(provider) => provider,
+        None if openai.0.is_some() || openai.1.is_some() => Provider::OpenAi,
+        None if anthropic.0.is_some() || anthropic.1.is_some() => Provider::Anthropic,
+        None => return Ok(None),
+    };
+    let ((api_key, base_url), default) = match provider {
+        Provider::OpenAi => (openai, "gpt-4o-mini"),
+        Provider::Anthropic => (anthropic, "claude-sonnet-4-20250514"),
+        Provider::Demo => ((None, None), "demo"),
+    };
+    if provider != Provider::Demo && api_key.is_none() && base_url.is_none() {
+        bail!("the model provider is {provider}, but neither its API key nor its base URL is set");
+    }
+    let fallback = source
+        .text("LLM_MODEL_FALLBACK")
+        .or_else(|| source.text("OPENAI_MODEL_FALLBACK"));
+    Ok(Some(ModelSettings {
+        provider,
+        api_key: api_key.as_deref().and_then(Secret::new),
+        base_url,
+        model: named.unwrap_or_else(|| default.to_owned()),
+        fallback,
+        retry_attempts: source.seed_number("RETRY_ATTEMPTS", 3)?,
+        retry_delay_ms: source.seed_number("RETRY_DELAY_MS", 1000)?,
+        retry_max_delay_ms: source.seed_number("RETRY_MAX_DELAY_MS", 30_000)?,
+        retry_jitter: source.seed_number("RETRY_JITTER", 0.1)?,
+        prices_file: source.text("STATIONMASTER_PRICES").map(PathBuf::from),
+    }))
+}
+
+fn runtime(source: &Source, data_dir: &Path) -> Result<RuntimeSettings> {
+    let workspace = source.seed("WORKSPACE").map(PathBuf::from);
+    Ok(RuntimeSettings {
+        workspace_given: workspace.is_some(),
+        workspace: workspace.unwrap_or_else(|| {
+            let here = PathBuf::from("workspace");
+            if here.is_dir() {
+                here
+            } else {
+                data_dir.join("workspace")
+            }
+        }),
+        default_task: source.seed("DEFAULT_TASK"),
+        backend_url: source.text("BACKEND_URL"),
+        timezone: source.seed("DEFAULT_TIMEZONE"),
+        time_context: source.seed("INCLUDE_TIME_CONTEXT").as_deref() != Some("false"),
+        context_warning_percent: source.seed_number("CONTEXT_WARNING_THRESHOLD", 75.0)?,
+        deadline_seconds: source.seed_number("TURN_DEADLINE_SECONDS", 120)?,
+        max_tool_rounds: source.seed_number("MAX_TOOL_ROUNDS", 8)?,
+        max_tokens: source.seed_number("MAX_TOKENS_PER_CALL", 4096)?,
+    })
+}

@@ -1,0 +1,259 @@
+//! Puts the parts together, runs them, and stops them in order.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use stationmaster_access::Database;
+use stationmaster_credentials::TokenKey;
+use stationmaster_dispatch::Retention;
+use stationmaster_http::{App, Gate, server};
+use stationmaster_kernel::Store;
+use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
+use stationmaster_surfaces::{Surfaces, system};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Secrets, Settings, make_private_dir, open_private_file};
+use crate::console;
+
+/// How long parts may take to stop.
+const STOP: Duration = Duration::from_secs(20);
+
+/// What a server that has started knows of itself.
+pub(crate) struct Started<'a> {
+    pub settings: &'a Settings,
+    pub secrets: &'a Secrets,
+    pub database: &'a Database,
+    /// Where it listens, in the order asked for.
+    pub addresses: &'a [SocketAddr],
+    /// Things that run until the server stops go here.
+    pub tasks: &'a TaskTracker,
+    pub stopping: &'a CancellationToken,
+}
+
+/// Runs a server until it is told to stop. `started` is called once it answers.
+pub(crate) fn run(
+    settings: Settings,
+    started: impl FnOnce(&Started<'_>) -> Result<()>,
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    let outcome = runtime.block_on(serve(&settings, started));
+    // Whatever blocks a thread now has had its time.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+async fn serve(
+    settings: &Settings,
+    started: impl FnOnce(&Started<'_>) -> Result<()>,
+) -> Result<()> {
+    make_private_dir(&settings.data_dir)?;
+    let mut lock = DirectoryLock::take(&settings.data_dir)?;
+    let secrets = settings.secrets()?;
+    warn_of_short(&secrets);
+    let (listeners, addresses) = bind(&settings.listen).await?;
+    lock.tell(&addresses)?;
+    let metrics = record_metrics()?;
+    let database = open(settings).await?;
+
+    let stopping = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let app = App {
+        database: database.clone(),
+        gate: Arc::new(gate(&secrets)),
+        version: env!("CARGO_PKG_VERSION"),
+        stopping: stopping.clone(),
+    };
+    let status = system::Status {
+        database: if settings.database.is_some() {
+            "postgres"
+        } else {
+            "sqlite"
+        },
+        model: None,
+        dispatcher: false,
+    };
+    let (router, _) = stationmaster_surfaces::router(Surfaces {
+        app,
+        status,
+        metrics: system::Metrics(metrics),
+    });
+    let retention = Retention {
+        database: database.clone(),
+        events: Duration::from_secs(u64::from(settings.event_days) * 86_400),
+    };
+    tasks.spawn(retention.run(stopping.clone()));
+    for listener in listeners {
+        tasks.spawn(server::serve(listener, router.clone(), stopping.clone()));
+    }
+    drop(router);
+    for address in &addresses {
+        console::line(format_args!("stationmaster listens on http://{address}"));
+    }
+    started(&Started {
+        settings,
+        secrets: &secrets,
+        database: &database,
+        addresses: &addresses,
+        tasks: &tasks,
+        stopping: &stopping,
+    })?;
+
+    stop_signal().await?;
+    tracing::info!("stopping");
+    stopping.cancel();
+    tasks.close();
+    if tokio::time::timeout(STOP, tasks.wait()).await.is_err() {
+        tracing::warn!("some parts did not stop in time");
+    }
+    Ok(())
+}
+
+fn gate(secrets: &Secrets) -> Gate {
+    Gate {
+        agent_key: TokenKey::new(&secrets.agent_jwt, secrets.algorithm),
+        admin_key: secrets
+            .admin_jwt
+            .as_ref()
+            .map(|secret| TokenKey::new(secret, secrets.algorithm)),
+        require_expiry: false,
+        admin_token: Some(secrets.admin_token.clone()),
+        internal_token: Some(secrets.internal_token.clone()),
+        daemon_key: secrets.daemon_key.clone(),
+    }
+}
+
+fn warn_of_short(secrets: &Secrets) {
+    for (name, secret) in [
+        ("AGENT_JWT_SECRET", &secrets.agent_jwt),
+        ("INTERNAL_API_TOKEN", &secrets.internal_token),
+    ] {
+        if secret.is_short() {
+            tracing::warn!("{name} is shorter than 32 bytes and easy to guess; use a longer one");
+        }
+    }
+}
+
+/// Opens the store on a thread of its own: it waits for disks and servers.
+async fn open(settings: &Settings) -> Result<Database> {
+    let clock = settings
+        .test_clock
+        .clone()
+        .map_or_else(Clock::default, Clock::moved_by);
+    let url = settings.database.clone();
+    let file = settings.data_dir.join("stationmaster.db");
+    let opened = tokio::task::spawn_blocking(move || -> Result<Arc<dyn Store>> {
+        Ok(match url {
+            Some(url) => Arc::new(PostgresStore::open(url.expose(), Bounds::default(), clock)?),
+            None => {
+                // Made here so that it is private from its first moment; SQLite's other files
+                // take its permissions.
+                drop(open_private_file(&file)?);
+                Arc::new(SqliteStore::open(&file, Bounds::default(), clock)?)
+            }
+        })
+    });
+    Ok(Database::new(opened.await.context("opening the store")??))
+}
+
+async fn bind(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>)> {
+    let mut listeners = Vec::new();
+    let mut bound = Vec::new();
+    for address in addresses {
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("{address} cannot be listened on; is something else using the port?")
+        })?;
+        bound.push(
+            listener
+                .local_addr()
+                .context("reading the address listened on")?,
+        );
+        listeners.push(listener);
+    }
+    Ok((listeners, bound))
+}
+
+fn record_metrics() -> Result<PrometheusHandle> {
+    let seconds = [
+        0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+        30.0, 60.0,
+    ];
+    let sizes = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &sizes)
+        })
+        .and_then(PrometheusBuilder::install_recorder)
+        .context("starting the metrics")
+}
+
+async fn stop_signal() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// One server a data directory. The operating system lets go of the lock however the holder ends.
+struct DirectoryLock(File);
+
+impl DirectoryLock {
+    fn take(directory: &Path) -> Result<Self> {
+        let path = directory.join("stationmaster.lock");
+        let mut file = open_private_file(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.rewind()
+                    .and_then(|()| file.read_to_string(&mut holder))
+                    .unwrap_or_default();
+                let holder = holder.trim();
+                let holder = if holder.is_empty() {
+                    "another stationmaster"
+                } else {
+                    holder
+                };
+                bail!(
+                    "{} is in use by {holder}; stop it or choose another --data-dir",
+                    directory.display()
+                )
+            }
+            Err(std::fs::TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+            }
+        }
+    }
+
+    /// Leaves word of who holds the lock, for whoever comes next.
+    fn tell(&mut self, addresses: &[SocketAddr]) -> Result<()> {
+        let urls: Vec<String> = addresses
+            .iter()
+            .map(|address| format!("http://{address}"))
+            .collect();
+        let text = format!(
+            "stationmaster, process {}, on {}\n",
+            std::process::id(),
+            urls.join(" ")
+        );
+        self.0
+            .set_len(0)
+            .and_then(|()| self.0.write_all(text.as_bytes()))
+            .context("writing the lock file")
+    }
+}
