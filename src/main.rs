@@ -7,7 +7,10 @@ mod cli;
 mod config;
 mod console;
 mod logs;
+mod runtime;
 mod serve;
+mod timeline;
+mod welcome;
 
 use std::process::ExitCode;
 

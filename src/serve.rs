@@ -11,9 +11,10 @@ use anyhow::{Context, Result, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use stationmaster_access::Database;
 use stationmaster_credentials::TokenKey;
-use stationmaster_dispatch::Retention;
+use stationmaster_dispatch::{Dispatcher, Retention};
 use stationmaster_http::{App, Gate, server};
 use stationmaster_kernel::Store;
+use stationmaster_runtime::Observer;
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
 use stationmaster_surfaces::{Surfaces, system};
 use tokio::net::TcpListener;
@@ -21,11 +22,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Secrets, Settings, make_private_dir, open_private_file};
+use crate::config::{Part, Secrets, Settings, make_private_dir, open_private_file};
 use crate::console;
+use crate::runtime::{self, LocalDaemon, Surroundings};
 
 /// How long parts may take to stop.
 const STOP: Duration = Duration::from_secs(20);
+/// How many turns the built-in dispatcher runs at once.
+const PARALLEL_TURNS: usize = 16;
 
 /// What a server that has started knows of itself.
 pub(crate) struct Started<'a> {
@@ -41,14 +45,15 @@ pub(crate) struct Started<'a> {
 
 /// Runs a server until it is told to stop. `started` is called once it answers.
 pub(crate) fn run(
-    settings: Settings,
-    started: impl FnOnce(&Started<'_>) -> Result<()>,
+    settings: &Settings,
+    observer: Option<Arc<dyn Observer>>,
+    started: impl AsyncFnOnce(&Started<'_>) -> Result<()>,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let outcome = runtime.block_on(serve(&settings, started));
+    let outcome = runtime.block_on(serve(settings, observer, started));
     // Whatever blocks a thread now has had its time.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
@@ -56,7 +61,8 @@ pub(crate) fn run(
 
 async fn serve(
     settings: &Settings,
-    started: impl FnOnce(&Started<'_>) -> Result<()>,
+    observer: Option<Arc<dyn Observer>>,
+    started: impl AsyncFnOnce(&Started<'_>) -> Result<()>,
 ) -> Result<()> {
     make_private_dir(&settings.data_dir)?;
     let mut lock = DirectoryLock::take(&settings.data_dir)?;
@@ -69,6 +75,24 @@ async fn serve(
 
     let stopping = CancellationToken::new();
     let tasks = TaskTracker::new();
+    let owner = format!(
+        "{}:{}",
+        std::process::id(),
+        addresses
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    );
+    let runtime = runtime::build(
+        settings,
+        &Surroundings {
+            secrets: &secrets,
+            database: &database,
+            owner: &owner,
+            tasks: &tasks,
+            observer,
+        },
+    )?;
     let app = App {
         database: database.clone(),
         gate: Arc::new(gate(&secrets)),
@@ -81,11 +105,26 @@ async fn serve(
         } else {
             "sqlite"
         },
-        model: None,
-        dispatcher: false,
+        model: runtime::model_name(settings),
+        dispatcher: dispatches(settings),
     };
+    if status.dispatcher {
+        let daemon = LocalDaemon {
+            runtime: runtime.clone(),
+            has_default_task: settings.runtime.default_task.is_some(),
+        };
+        let dispatcher = Dispatcher {
+            database: database.clone(),
+            daemon: Arc::new(daemon),
+            owner,
+            parallel: PARALLEL_TURNS,
+        };
+        tasks.spawn(dispatcher.run(stopping.clone()));
+    }
     let (router, _) = stationmaster_surfaces::router(Surfaces {
         app,
+        runtime,
+        turns: tasks.clone(),
         status,
         metrics: system::Metrics(metrics),
     });
@@ -108,7 +147,8 @@ async fn serve(
         addresses: &addresses,
         tasks: &tasks,
         stopping: &stopping,
-    })?;
+    })
+    .await?;
 
     stop_signal().await?;
     tracing::info!("stopping");
@@ -118,6 +158,24 @@ async fn serve(
         tracing::warn!("some parts did not stop in time");
     }
     Ok(())
+}
+
+/// Says which model thinks, if one does.
+pub(crate) fn say_how_it_thinks(started: &Started<'_>) {
+    match runtime::model_name(started.settings) {
+        Some(model) => console::line(format_args!("agents think with {model}")),
+        None => console::line(format_args!(
+            "no model is configured, so agents do not think here (set OPENAI_API_KEY, OPENAI_BASE_URL, \
+             ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL or LLM_PROVIDER=demo)"
+        )),
+    }
+}
+
+/// Notifications are dispatched here when agents think here, on this kernel's own tasks.
+fn dispatches(settings: &Settings) -> bool {
+    settings.has(Part::Dispatcher)
+        && runtime::model_name(settings).is_some()
+        && settings.runtime.backend_url.is_none()
 }
 
 fn gate(secrets: &Secrets) -> Gate {
@@ -160,7 +218,7 @@ async fn open(settings: &Settings) -> Result<Database> {
                 // Made here so that it is private from its first moment; SQLite's other files
                 // take its permissions.
                 drop(open_private_file(&file)?);
-                Arc::new(SqliteStore::open(&file, Bounds::default(), clock)?)
+                Arc::new(SqliteStore::open(&file, Bounds::default(), &clock)?)
             }
         })
     });

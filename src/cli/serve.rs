@@ -17,6 +17,9 @@ impl Serve {
     pub(super) fn run(self) -> Result<()> {
         let settings = self.server.settings()?;
         logs::start(settings.log_filter.as_deref(), "info");
-        serve::run(settings, |_| Ok(()))
+        serve::run(&settings, None, async |started| {
+            serve::say_how_it_thinks(started);
+            Ok(())
+        })
     }
 }

@@ -68,6 +68,24 @@ pub(crate) struct ModelSettings {
     pub prices_file: Option<PathBuf>,
 }
 
+impl ModelSettings {
+    /// The scripted model that needs neither key nor network.
+    fn demo() -> Self {
+        Self {
+            provider: stationmaster_model::Provider::Demo,
+            api_key: None,
+            base_url: None,
+            model: stationmaster_model::DEMO_MODEL.to_owned(),
+            fallback: None,
+            retry_attempts: 1,
+            retry_delay_ms: 0,
+            retry_max_delay_ms: 0,
+            retry_jitter: 0.0,
+            prices_file: None,
+        }
+    }
+}
+
 /// How turns are run.
 #[derive(Debug, Clone)]
 pub(crate) struct RuntimeSettings {
@@ -129,6 +147,11 @@ impl Settings {
     /// The secrets, generated where they are missing (see [`Secrets`]).
     pub(crate) fn secrets(&self) -> Result<Secrets> {
         Secrets::load(&self.data_dir, &self.source)
+    }
+
+    /// Where no model is configured, the built-in one thinks.
+    pub(crate) fn think_with_demo_if_nothing_else(&mut self) {
+        self.model.get_or_insert_with(ModelSettings::demo);
     }
 
     pub(crate) fn has(&self, part: Part) -> bool {
@@ -256,12 +279,12 @@ fn model(source: &Source) -> Result<Option<ModelSettings>> {
         None if anthropic.0.is_some() || anthropic.1.is_some() => Provider::Anthropic,
         None => return Ok(None),
     };
-    let ((api_key, base_url), default) = match provider {
-        Provider::OpenAi => (openai, "gpt-4o-mini"),
-        Provider::Anthropic => (anthropic, "claude-sonnet-4-20250514"),
-        Provider::Demo => ((None, None), "demo"),
+    let (api_key, base_url) = match provider {
+        Provider::OpenAi => openai,
+        Provider::Anthropic => anthropic,
+        Provider::Demo => return Ok(Some(ModelSettings::demo())),
     };
-    if provider != Provider::Demo && api_key.is_none() && base_url.is_none() {
+    if api_key.is_none() && base_url.is_none() {
         bail!("the model provider is {provider}, but neither its API key nor its base URL is set");
     }
     let fallback = source
@@ -271,7 +294,7 @@ fn model(source: &Source) -> Result<Option<ModelSettings>> {
         provider,
         api_key: api_key.as_deref().and_then(Secret::new),
         base_url,
-        model: named.unwrap_or_else(|| default.to_owned()),
+        model: named.unwrap_or_else(|| provider.default_model().to_owned()),
         fallback,
         retry_attempts: source.seed_number("RETRY_ATTEMPTS", 3)?,
         retry_delay_ms: source.seed_number("RETRY_DELAY_MS", 1000)?,

@@ -22,8 +22,6 @@ pub(crate) struct Secrets {
     /// The only key for tokens that are not an agent's, if set.
     pub admin_jwt: Option<Secret>,
     pub internal_token: Secret,
-    /// Whether the internal token was given, and not generated.
-    pub internal_token_given: bool,
     /// Never generated: without one the runtime's routes are open.
     pub daemon_key: Option<Secret>,
     /// The admin token was made just now and must be shown once.
@@ -41,23 +39,22 @@ impl Secrets {
             .with_context(|| format!("{} cannot be locked", path.display()))?;
         let kept = Source::file(&path)?;
         let mut made = Vec::new();
-        let mut need = |names: &[&'static str], prefix: &str| -> Result<(Secret, bool)> {
+        let mut need = |names: &[&'static str], prefix: &str| -> Result<Secret> {
             let given = names.iter().find_map(|name| source.text(name));
             if let Some(secret) = given.as_deref().and_then(Secret::new) {
-                return Ok((secret, true));
+                return Ok(secret);
             }
             let name = names.first().copied().unwrap_or_default();
             if let Some(secret) = kept.text(name).as_deref().and_then(Secret::new) {
-                return Ok((secret, false));
+                return Ok(secret);
             }
             let secret = Secret::generate(prefix).context("generating a secret")?;
             made.push((name, secret.clone()));
-            Ok((secret, false))
+            Ok(secret)
         };
-        let (admin_token, _) = need(&["MC_ADMIN_TOKEN"], "mc_adm_")?;
-        let (agent_jwt, _) = need(&["AGENT_JWT_SECRET", "JWT_SECRET"], "")?;
-        let (internal_token, internal_token_given) =
-            need(&["INTERNAL_API_TOKEN", "INTERNAL_TOKEN"], "")?;
+        let admin_token = need(&["MC_ADMIN_TOKEN"], "mc_adm_")?;
+        let agent_jwt = need(&["AGENT_JWT_SECRET", "JWT_SECRET"], "")?;
+        let internal_token = need(&["INTERNAL_API_TOKEN", "INTERNAL_TOKEN"], "")?;
         let admin_token_is_new = made.iter().any(|(name, _)| *name == "MC_ADMIN_TOKEN");
         append(&mut file, &made)
             .with_context(|| format!("{} cannot be written", path.display()))?;
@@ -75,7 +72,6 @@ impl Secrets {
                 .as_deref()
                 .and_then(Secret::new),
             internal_token,
-            internal_token_given,
             daemon_key: source
                 .text("AGENT_DAEMON_API_KEY")
                 .as_deref()

@@ -171,10 +171,8 @@ impl Client {
             Provider::Anthropic => anthropic::reply(&answer, request, model),
             Provider::OpenAi | Provider::Demo => openai::reply(&answer, request, model),
         });
-        reply.map_err(|failure| match &config.api_key {
-            Some(key) => failure.without(key.expose_secret()),
-            None => failure,
-        })
+        let key = config.api_key.as_ref().map(ExposeSecret::expose_secret);
+        reply.map_err(|failure| failure.presentable(key))
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::types::{Error, ErrorKind};
 
-/// The longest piece of a provider's own words that an error quotes, in characters.
-const QUOTE: usize = 300;
+/// The longest message of one failure, in characters; what a provider says may be a page.
+const LONGEST: usize = 300;
 
 /// Why one try gave no reply.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Failure {
         let said = ProviderError::read(body);
         let kind = kind_of(status, said.code.as_deref());
         let message = match said.message {
-            Some(message) => format!("HTTP {}: {}", status.as_u16(), shorten(&message)),
+            Some(message) => format!("HTTP {}: {message}", status.as_u16()),
             None if status.is_redirection() => {
                 format!(
                     "HTTP {}: the API is at another address; correct the base URL",
@@ -72,11 +72,13 @@ impl Failure {
         }
     }
 
-    /// Removes the API key, should the provider have echoed it.
-    pub(crate) fn without(mut self, secret: &str) -> Self {
-        if !secret.is_empty() && self.message.contains(secret) {
+    /// Makes the message fit to show: without the API key, should the provider have echoed it, on
+    /// one line, and cut. The key goes first, as a cut could leave a part of it that is not found.
+    pub(crate) fn presentable(mut self, secret: Option<&str>) -> Self {
+        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
             self.message = self.message.replace(secret, "[key]");
         }
+        self.message = shorten(&self.message);
         self
     }
 
@@ -199,10 +201,10 @@ impl ProviderError {
     }
 }
 
-/// `text` on one line and cut to what an error quotes.
-pub(crate) fn shorten(text: &str) -> String {
+/// `text` on one line and cut to the longest message.
+fn shorten(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(QUOTE) {
+    match line.char_indices().nth(LONGEST) {
         Some((cut, _)) => format!("{}…", &line[..cut]),
         None => line,
     }
@@ -213,7 +215,8 @@ mod tests {
     use super::*;
 
     fn failure(status: u16, body: &str) -> Failure {
-        Failure::from_status(StatusCode::from_u16(status).unwrap(), None, body.as_bytes())
+        let status = StatusCode::from_u16(status).unwrap();
+        Failure::from_status(status, None, body.as_bytes()).presentable(Some("sk-secret-1"))
     }
 
     #[test]
@@ -285,12 +288,16 @@ mod tests {
     }
 
     #[test]
-    fn long_words_are_cut_and_the_key_is_taken_out() {
+    fn long_words_are_cut_and_the_key_is_taken_out_before() {
         let long = failure(400, &"ä".repeat(1000)).message;
-        assert_eq!(long.chars().count(), "HTTP 400: ".len() + QUOTE + 1);
-        let echoed =
-            failure(401, r#"{"error":{"message":"bad key sk-secret-1!"}}"#).without("sk-secret-1");
-        assert_eq!(echoed.message, "HTTP 401: bad key [key]!");
+        assert_eq!(long.chars().count(), LONGEST + 1);
+        let echoed = failure(401, r#"{"error":{"message":"bad key sk-secret-1!"}}"#).message;
+        assert_eq!(echoed, "HTTP 401: bad key [key]!");
+        let at_the_cut = format!(
+            "{}sk-secret-1",
+            "x".repeat(LONGEST - "HTTP 401: ".len() - 8)
+        );
+        assert!(!failure(401, &at_the_cut).message.contains("sk-"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! crate as a success: it is [`ErrorKind::Empty`]. No error ever carries the API key.
 //!
 //! A call passes the [client](Client) (which model, and which after it), the retries of one model, a
-//! [wire format](wire) and the HTTP exchange; the `demo` provider takes the place of the last
+//! wire format (`wire`) and the HTTP exchange; the `demo` provider takes the place of the last
 //! three. To add a provider, add a variant to [`Provider`] and, if it has a format of its own, a file
 //! to `wire/`; the compiler then names the `match`es that want an arm.
 //!

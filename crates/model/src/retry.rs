@@ -107,7 +107,8 @@ impl Retry {
             .delay
             .saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
         let jitter = 1.0 + self.jitter * (2.0 * chance - 1.0);
-        doubled.min(self.max_delay).mul_f64(jitter.max(0.0))
+        let pause = Duration::try_from_secs_f64(doubled.as_secs_f64() * jitter);
+        pause.unwrap_or(self.max_delay).min(self.max_delay)
     }
 }
 
@@ -137,5 +138,6 @@ mod tests {
         assert_eq!(retry.pause(1, 0.0), Duration::from_millis(900));
         assert_eq!(retry.pause(1, 0.5), Duration::from_secs(1));
         assert_eq!(retry.pause(1, 1.0), Duration::from_millis(1100));
+        assert_eq!(retry.pause(7, 1.0), retry.max_delay);
     }
 }

@@ -7,8 +7,8 @@
 //! | port | what it is | here |
 //! |---|---|---|
 //! | [`Model`] | answers | [`stationmaster_model::Client`] |
-//! | [`Backend`] | tasks, messages, documents, as one agent sees them | [`HttpBackend`] |
-//! | [`Ledger`] | which turns were asked for, and their end | [`PostingLedger`] |
+//! | [`Backend`] | tasks, messages, documents, as one agent sees them | [`LocalBackend`], [`HttpBackend`] |
+//! | [`Ledger`] | which turns were asked for, and their end | [`KernelLedger`], [`PostingLedger`] |
 //! | [`Observer`] | watches turns happen | whoever wants to |
 //!
 //! What must stay true: nothing is posted but a non-empty answer of the model, once per key; a
@@ -20,6 +20,7 @@
 
 mod backend;
 mod ledger;
+mod local;
 mod model;
 mod observe;
 mod session;
@@ -33,7 +34,10 @@ pub use backend::{
     NewToolRequest, NotificationFilter, NotificationRef, TaskChange, TaskChoice, TaskFilter,
     TaskRef, TokenMinter, ToolRequestRef,
 };
-pub use ledger::{Begun, Finished, Journal, JournalLimits, Keyed, Ledger, NewRun, OpenRun, PostingLedger};
+pub use ledger::{
+    Begun, Finished, Journal, JournalLimits, Keyed, Ledger, NewRun, OpenRun, PostingLedger,
+};
+pub use local::{KernelLedger, LocalBackend};
 pub use model::Model;
 pub use observe::{Observer, TurnEvent, TurnEventKind, describe_metrics};
 pub use session::{AgentIdentity, SessionKey, SessionKeyError};

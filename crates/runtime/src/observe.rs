@@ -56,17 +56,34 @@ pub enum TurnEventKind {
     },
     /// The answer of an earlier turn with the same key was given again.
     Replayed { task_id: String },
-    Failed { code: &'static str, message: String, took: Duration },
+    Failed {
+        code: &'static str,
+        message: String,
+        took: Duration,
+    },
 }
 
 /// Gives the metrics their help texts. Call once, after the recorder is installed.
 pub fn describe_metrics() {
     use metrics::{Unit, describe_counter, describe_histogram};
     describe_counter!("stationmaster_turns_total", "Agent turns by outcome");
-    describe_counter!("stationmaster_model_tokens_total", "Model tokens by direction");
-    describe_counter!("stationmaster_model_cost_microusd_total", "Model cost in millionths of a US dollar");
-    describe_histogram!("stationmaster_turn_seconds", Unit::Seconds, "How long agent turns take");
-    describe_counter!("stationmaster_tool_calls_total", "Tool calls of agents by tool and outcome");
+    describe_counter!(
+        "stationmaster_model_tokens_total",
+        "Model tokens by direction"
+    );
+    describe_counter!(
+        "stationmaster_model_cost_microusd_total",
+        "Model cost in millionths of a US dollar"
+    );
+    describe_histogram!(
+        "stationmaster_turn_seconds",
+        Unit::Seconds,
+        "How long agent turns take"
+    );
+    describe_counter!(
+        "stationmaster_tool_calls_total",
+        "Tool calls of agents by tool and outcome"
+    );
 }
 
 /// Tells one turn's story.
@@ -82,19 +99,30 @@ impl Recorder {
         trace_id: String,
         agent: AgentIdentity,
     ) -> Self {
-        Self { observer, trace_id, agent }
+        Self {
+            observer,
+            trace_id,
+            agent,
+        }
     }
 
     fn tell(&self, kind: TurnEventKind) {
         if let Some(observer) = &self.observer {
             let (trace_id, agent) = (self.trace_id.clone(), self.agent.clone());
-            observer.observe(TurnEvent { trace_id, agent, kind });
+            observer.observe(TurnEvent {
+                trace_id,
+                agent,
+                kind,
+            });
         }
     }
 
     pub(crate) fn started(&self, task: &TaskRef, preview: &str) {
         tracing::debug!(trace_id = self.trace_id, agent = %self.agent.role, task = task.id, "turn started");
-        self.tell(TurnEventKind::Started { task: task.clone(), preview: preview.to_owned() });
+        self.tell(TurnEventKind::Started {
+            task: task.clone(),
+            preview: preview.to_owned(),
+        });
     }
 
     pub(crate) fn model_called(
@@ -121,10 +149,22 @@ impl Recorder {
     pub(crate) fn tool_called(&self, name: &str, ok: bool, took: Duration, summary: &str) {
         let outcome = if ok { "ok" } else { "error" };
         let tool = metric_name(name);
-        counter!("stationmaster_tool_calls_total", "tool" => tool, "outcome" => outcome).increment(1);
-        tracing::debug!(trace_id = self.trace_id, tool = name, outcome, summary, "tool called");
+        counter!("stationmaster_tool_calls_total", "tool" => tool, "outcome" => outcome)
+            .increment(1);
+        tracing::debug!(
+            trace_id = self.trace_id,
+            tool = name,
+            outcome,
+            summary,
+            "tool called"
+        );
         let (name, summary) = (name.to_owned(), summary.to_owned());
-        self.tell(TurnEventKind::ToolCalled { name, ok, took, summary });
+        self.tell(TurnEventKind::ToolCalled {
+            name,
+            ok,
+            took,
+            summary,
+        });
     }
 
     /// What the models of this turn cost, whether or not it succeeded.
@@ -154,7 +194,9 @@ impl Recorder {
 
     pub(crate) fn replayed(&self, outcome: &Outcome, took: Duration) {
         self.ended("replayed", took);
-        self.tell(TurnEventKind::Replayed { task_id: outcome.task_id.clone() });
+        self.tell(TurnEventKind::Replayed {
+            task_id: outcome.task_id.clone(),
+        });
     }
 
     pub(crate) fn failed(&self, error: &TurnError, took: Duration) {
@@ -168,7 +210,11 @@ impl Recorder {
             "turn failed"
         );
         let (code, message) = (error.code(), error.to_string());
-        self.tell(TurnEventKind::Failed { code, message, took });
+        self.tell(TurnEventKind::Failed {
+            code,
+            message,
+            took,
+        });
     }
 
     fn ended(&self, outcome: &'static str, took: Duration) {

@@ -66,8 +66,12 @@ impl FromStr for SessionKey {
         if role.is_empty() {
             return Err(SessionKeyError::NoRole);
         }
-        let user_id = user.parse().map_err(|error| SessionKeyError::User(problem(&error)))?;
-        let role = role.parse().map_err(|error| SessionKeyError::Role(problem(&error)))?;
+        let user_id = user
+            .parse()
+            .map_err(|error| SessionKeyError::User(problem(&error)))?;
+        let role = role
+            .parse()
+            .map_err(|error| SessionKeyError::Role(problem(&error)))?;
         Ok(Self(AgentIdentity { user_id, role }))
     }
 }
@@ -80,7 +84,10 @@ impl fmt::Display for SessionKey {
 
 /// What is wrong, without the kernel's name for the field.
 pub(crate) fn problem(error: &stationmaster_kernel::Error) -> String {
-    error.problems.first().map_or_else(|| error.message.clone(), |first| first.message.clone())
+    error
+        .problems
+        .first()
+        .map_or_else(|| error.message.clone(), |first| first.message.clone())
 }
 
 #[cfg(test)]
@@ -89,7 +96,11 @@ mod tests {
 
     #[test]
     fn a_key_names_a_user_and_a_role() {
-        for text in ["user:u1:agent", "user:6f1c-22:school_finder-2", "user:a b@c:A"] {
+        for text in [
+            "user:u1:agent",
+            "user:6f1c-22:school_finder-2",
+            "user:a b@c:A",
+        ] {
             let key: SessionKey = text.parse().unwrap();
             assert_eq!(key.to_string(), text);
         }
@@ -111,7 +122,10 @@ mod tests {
             ("user::agent", "the user id in the middle is empty"),
             ("user:u1:", "the role at the end is empty"),
             ("user:u\n1:agent", "the user id must be 1 to 255 characters"),
-            ("user:u1:../../outside", "the role must start with a letter or digit"),
+            (
+                "user:u1:../../outside",
+                "the role must start with a letter or digit",
+            ),
             ("user:u1:_x", "the role must start with a letter or digit"),
             ("user:u1:a.b", "the role must start with a letter or digit"),
             (&long, "the role must start with a letter or digit"),

@@ -96,7 +96,7 @@ fn read(mut row: Row) -> Result<Approval> {
         task: row.optional_text()?.map(TaskId::new),
         title: row.text()?,
         justification: row.text()?,
-        interface: from_optional_json(row.optional_text()?)?,
+        interface: from_optional_json(row.optional_text()?.as_deref())?,
         scope: row.optional_text()?,
         risk: Risk::parse(&row.text()?).ok_or_else(|| malformed("a risk"))?,
         status: Status::parse(&row.text()?).ok_or_else(|| malformed("a status"))?,

@@ -58,9 +58,11 @@ pub(crate) fn run(connection: &mut dyn Connection, works: Vec<Box<dyn Work>>) ->
         }
         Attempt::Spoilt(failure) => {
             tracing::warn!(commands = works.len(), cause = %failure.cause, "a batch was lost; running its commands one by one");
-            works.into_iter().fold(false, |appended, work| {
-                run_alone(connection, work) || appended
-            })
+            let mut appended = false;
+            for work in works {
+                appended |= run_alone(connection, work);
+            }
+            appended
         }
     }
 }

@@ -147,6 +147,6 @@ pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
 }
 
 /// As [`from_json`], for something that may be absent.
-pub(crate) fn from_optional_json<T: DeserializeOwned>(text: Option<String>) -> Result<Option<T>> {
-    text.as_deref().map(from_json).transpose()
+pub(crate) fn from_optional_json<T: DeserializeOwned>(text: Option<&str>) -> Result<Option<T>> {
+    text.map(from_json).transpose()
 }

@@ -67,7 +67,7 @@ fn read(mut row: Row) -> Result<Message> {
         actor_id: row.optional_text()?,
         agent_role: row.optional_text()?,
         author: row.optional_text()?.map(|text| text.parse()).transpose()?,
-        attachments: from_optional_json(row.optional_text()?)?,
+        attachments: from_optional_json(row.optional_text()?.as_deref())?,
         created_at: Timestamp(row.int()?),
     })
 }

@@ -182,7 +182,7 @@ fn read(mut row: Row) -> Result<Notification> {
         content: row.text()?,
         task: row.optional_text()?.map(TaskId::new),
         message: row.optional_text()?.map(MessageId::new),
-        metadata: from_optional_json(row.optional_text()?)?,
+        metadata: from_optional_json(row.optional_text()?.as_deref())?,
         hops: row.count()?,
         created_at: Timestamp(row.int()?),
         delivered_at: row.optional_int()?.map(Timestamp),

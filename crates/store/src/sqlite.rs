@@ -27,7 +27,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// When the file cannot be opened or belongs to a newer program.
-    pub fn open(file: &Path, bounds: Bounds, clock: Clock) -> Result<Self, OpenError> {
+    pub fn open(file: &Path, bounds: Bounds, clock: &Clock) -> Result<Self, OpenError> {
         let mut writer = open_writer(file, clock.clone())?;
         let wakers = Wakers::default();
         let mut bodies = Vec::new();

@@ -152,7 +152,7 @@ fn read(mut row: Row) -> Result<Task> {
         description: row.optional_text()?,
         state: read_state(&row.text()?)?,
         status: row.text()?,
-        metadata: from_optional_json(row.optional_text()?)?,
+        metadata: from_optional_json(row.optional_text()?.as_deref())?,
         assignee: row.optional_text()?.map(|text| text.parse()).transpose()?,
         creator: row.optional_text()?.map(|text| text.parse()).transpose()?,
         created_at: Timestamp(row.int()?),

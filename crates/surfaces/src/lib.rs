@@ -3,35 +3,49 @@
 //! A surface parses, authenticates and translates; it holds no rule. The path decides whose words
 //! a request is answered in, errors and unknown routes included (rulings 21).
 
+pub mod agent_runtime;
 pub mod docs;
 pub mod mission_control;
 pub mod openclaw;
 pub mod system;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware;
 use axum::response::Response;
 use stationmaster_http::{App, meter};
-use std::sync::Arc;
+use stationmaster_runtime::Runtime;
+use tokio_util::task::TaskTracker;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 /// What the routers are built from.
 pub struct Surfaces {
     pub app: App,
+    /// Answers `model_not_configured` where there is no model.
+    pub runtime: Runtime,
+    /// Turns go on here when their callers have gone away.
+    pub turns: TaskTracker,
     pub status: system::Status,
     pub metrics: system::Metrics,
 }
 
 /// Every route of every contract and the document that describes them.
-
 pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
     let Surfaces {
         app,
+        runtime,
+        turns,
         status,
         metrics,
     } = surfaces;
+    let daemon = Arc::new(agent_runtime::Daemon {
+        app: app.clone(),
+        runtime,
+        turns,
+    });
     let probe = Arc::new(system::Probe {
         app: app.clone(),
         status,
@@ -39,6 +53,7 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
     });
     let (router, document) = OpenApiRouter::with_openapi(docs::skeleton(app.version))
         .merge(mission_control::routes().with_state(app.clone()))
+        .merge(agent_runtime::routes().with_state(daemon))
         .merge(system::routes().with_state(probe))
         .split_for_parts();
     let router = router
@@ -54,6 +69,8 @@ async fn unknown_route(State(app): State<App>, request: Request) -> Response {
     let path = request.uri().path();
     if mission_control::owns(path) {
         mission_control::unknown_route(&app, request.headers(), path)
+    } else if agent_runtime::owns(path) {
+        agent_runtime::unknown_route(&app, request.headers(), path)
     } else {
         openclaw::unknown_route(path)
     }
@@ -63,6 +80,8 @@ async fn wrong_method(State(app): State<App>, request: Request) -> Response {
     let (method, path) = (request.method().as_str(), request.uri().path());
     if mission_control::owns(path) {
         mission_control::wrong_method(&app, request.headers(), method, path)
+    } else if agent_runtime::owns(path) {
+        agent_runtime::wrong_method(&app, request.headers(), method, path)
     } else {
         openclaw::wrong_method(method, path)
     }

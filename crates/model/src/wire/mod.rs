@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::failure::{Failure, Feature, ProviderError, shorten};
+use crate::failure::{Failure, Feature, ProviderError};
 use crate::types::{ErrorKind, Message, Reply, Request, Stop, ToolCall, Usage};
 
 /// Which optional parts a request has. A model that refuses one is asked again without it.
@@ -62,7 +62,7 @@ impl Said {
     /// Turns what was said into a reply, or into the failure that it really is.
     fn judge(self, request: &Request, model: &str) -> Result<Reply, Failure> {
         if let Some(refusal) = self.refusal {
-            return Err(Failure::new(ErrorKind::Refused, shorten(&refusal)));
+            return Err(Failure::new(ErrorKind::Refused, refusal));
         }
         if self.text.trim().is_empty() && self.tool_calls.is_empty() {
             let why = if self.cut {
@@ -171,15 +171,15 @@ fn json(body: &[u8]) -> Result<Value, Failure> {
                 let message = ProviderError::from_json(&body)
                     .message
                     .unwrap_or_else(|| "an error without a message".to_owned());
-                Failure::new(ErrorKind::Unavailable, shorten(&message))
+                Failure::new(ErrorKind::Unavailable, message)
             }
         },
     )
 }
 
 fn garbled(what: &str, body: &[u8]) -> Failure {
-    let start = String::from_utf8_lossy(&body[..body.len().min(400)]);
-    let start: String = shorten(&start).chars().take(80).collect();
+    // More than a message shows, so that the end of this piece is never seen.
+    let start = String::from_utf8_lossy(&body[..body.len().min(4096)]);
     Failure::new(
         ErrorKind::Garbled,
         format!("{what}; it begins with: {start}"),

@@ -33,6 +33,9 @@ pub enum BackendErrorKind {
 impl BackendError {
     #[must_use]
     pub fn new(kind: BackendErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self {
+            kind,
+            message: message.into(),
+        }
     }
 }

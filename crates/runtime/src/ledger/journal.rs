@@ -22,7 +22,10 @@ pub struct JournalLimits {
 impl Default for JournalLimits {
     /// Longer than a dispatcher goes on trying (eight times, ten minutes apart).
     fn default() -> Self {
-        Self { answers: 2_048, lifetime: Duration::from_secs(6 * 3600) }
+        Self {
+            answers: 2_048,
+            lifetime: Duration::from_secs(6 * 3600),
+        }
     }
 }
 
@@ -48,7 +51,10 @@ struct Inner {
 enum Entry {
     /// Held as long as somebody works on it.
     Running(watch::Receiver<Option<Ending>>),
-    Answered { outcome: Arc<Outcome>, at: Instant },
+    Answered {
+        outcome: Arc<Outcome>,
+        at: Instant,
+    },
 }
 
 /// What asking came to.
@@ -68,7 +74,10 @@ pub(super) struct Slot {
 impl Journal {
     #[must_use]
     pub fn new(limits: JournalLimits) -> Self {
-        Self { limits, inner: Arc::default() }
+        Self {
+            limits,
+            inner: Arc::default(),
+        }
     }
 
     /// The slot for this name, or its answer, waiting for whoever is at it.
@@ -78,12 +87,14 @@ impl Journal {
                 Ok(asked) => return Ok(asked),
                 Err(running) => running,
             };
-            let ending = running.wait_for(Option::is_some).await.map(|ending| ending.clone());
-            match ending {
-                Ok(Some(ending)) => return ending.map(Asked::Answered),
-                // Given up: look again, and perhaps take it over.
-                Ok(None) | Err(_) => {}
+            let ending = running
+                .wait_for(Option::is_some)
+                .await
+                .map(|ending| ending.clone());
+            if let Ok(Some(ending)) = ending {
+                return ending.map(Asked::Answered);
             }
+            // Given up: look again, and perhaps take it over.
         }
     }
 
@@ -97,7 +108,11 @@ impl Journal {
                 let (tell, told) = watch::channel(None);
                 inner.entries.insert(name.clone(), Entry::Running(told));
                 let journal = self.clone();
-                Ok(Asked::Fresh(Slot { journal, name: Some(name.clone()), tell }))
+                Ok(Asked::Fresh(Slot {
+                    journal,
+                    name: Some(name.clone()),
+                    tell,
+                }))
             }
         }
     }
@@ -112,7 +127,7 @@ impl Inner {
     fn forget(&mut self, limits: JournalLimits) {
         while let Some(name) = self.answered.front() {
             let old = match self.entries.get(name) {
-                Some(Entry::Answered { at, .. }) => at.elapsed() > limits.lifetime,
+                Some(Entry::Answered { at, .. }) => at.elapsed() >= limits.lifetime,
                 _ => true,
             };
             if !old && self.answered.len() <= limits.answers {
@@ -130,7 +145,10 @@ impl Slot {
         let Some(name) = self.name.take() else { return };
         let outcome = Arc::new(outcome.clone());
         let mut inner = self.journal.lock();
-        let entry = Entry::Answered { outcome: Arc::clone(&outcome), at: Instant::now() };
+        let entry = Entry::Answered {
+            outcome: Arc::clone(&outcome),
+            at: Instant::now(),
+        };
         inner.entries.insert(name.clone(), entry);
         inner.answered.push_back(name);
         inner.forget(self.journal.limits);
@@ -163,11 +181,16 @@ mod tests {
     }
 
     fn outcome(response: &str) -> Outcome {
-        Outcome { response: response.to_owned(), ..Outcome::default() }
+        Outcome {
+            response: response.to_owned(),
+            ..Outcome::default()
+        }
     }
 
     fn failed() -> TurnError {
-        TurnError::ModelEmpty { message: "nothing".to_owned() }
+        TurnError::ModelEmpty {
+            message: "nothing".to_owned(),
+        }
     }
 
     async fn fresh(journal: &Journal, key: &str) -> Slot {
@@ -217,14 +240,19 @@ mod tests {
         let mut waiting = Box::pin(journal.ask(name("a")));
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(slot);
-        let Ok(Asked::Fresh(slot)) = waiting.await else { panic!("not taken over") };
+        let Ok(Asked::Fresh(slot)) = waiting.await else {
+            panic!("not taken over")
+        };
         slot.answer(&outcome("second"));
         assert_eq!(answer(&journal, "a").await, "second");
     }
 
     #[tokio::test]
     async fn the_oldest_answers_are_forgotten_first_and_in_time() {
-        let limits = JournalLimits { answers: 2, lifetime: Duration::from_secs(3600) };
+        let limits = JournalLimits {
+            answers: 2,
+            lifetime: Duration::from_secs(3600),
+        };
         let journal = Journal::new(limits);
         for key in ["a", "b", "c"] {
             fresh(&journal, key).await.answer(&outcome(key));
@@ -232,7 +260,10 @@ mod tests {
         assert_eq!(answer(&journal, "a").await, "free");
         assert_eq!(answer(&journal, "c").await, "c");
 
-        let journal = Journal::new(JournalLimits { lifetime: Duration::ZERO, ..limits });
+        let journal = Journal::new(JournalLimits {
+            lifetime: Duration::ZERO,
+            ..limits
+        });
         fresh(&journal, "a").await.answer(&outcome("a"));
         assert_eq!(answer(&journal, "a").await, "free");
         assert!(journal.lock().entries.is_empty());

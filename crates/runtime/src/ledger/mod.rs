@@ -15,9 +15,9 @@ mod posting;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use crate::SessionKey;
 use crate::backend::{NewDocument, NewMessage};
 use crate::turn::{Outcome, Spent, TurnError};
-use crate::SessionKey;
 
 pub use journal::{Journal, JournalLimits};
 pub use posting::PostingLedger;

@@ -49,7 +49,11 @@ impl Ledger for PostingLedger {
             }
         };
         let who = run.session.agent().clone();
-        Ok(Begun::Ours(Box::new(Posting { who, backend: Arc::clone(&self.backend), slot })))
+        Ok(Begun::Ours(Box::new(Posting {
+            who,
+            backend: Arc::clone(&self.backend),
+            slot,
+        })))
     }
 }
 
@@ -81,8 +85,16 @@ impl OpenRun for Posting {
 
 impl Posting {
     async fn post(&self, finished: Finished) -> Result<Outcome, TurnError> {
-        let Finished { mut outcome, reply, document } = finished;
-        match self.backend.post_message(&self.who, &reply.what, &reply.key).await {
+        let Finished {
+            mut outcome,
+            reply,
+            document,
+        } = finished;
+        match self
+            .backend
+            .post_message(&self.who, &reply.what, &reply.key)
+            .await
+        {
             Ok(message) => outcome.message_id = Some(message.id),
             Err(error) if error.kind == BackendErrorKind::Conflict => {
                 outcome.message_error = Some(already_posted(&error));
@@ -90,7 +102,11 @@ impl Posting {
             Err(error) => return Err(TurnError::from_backend(error, &reply.what.task_id)),
         }
         if let Some(document) = document {
-            match self.backend.create_document(&self.who, &document.what, &document.key).await {
+            match self
+                .backend
+                .create_document(&self.who, &document.what, &document.key)
+                .await
+            {
                 Ok(created) => outcome.document_id = Some(created.id),
                 Err(error) => outcome.document_error = Some(error.message),
             }
@@ -102,6 +118,9 @@ impl Posting {
 /// An earlier attempt posted its reply, but nobody heard so: its process ended, or the answer got
 /// lost. The thread has its one reply, so the turn is no failure.
 fn already_posted(error: &BackendError) -> String {
-    tracing::warn!(reason = error.message, "an earlier attempt at this turn has posted its reply");
+    tracing::warn!(
+        reason = error.message,
+        "an earlier attempt at this turn has posted its reply"
+    );
     "an earlier attempt with the same key has posted its reply; this one was not posted".to_owned()
 }

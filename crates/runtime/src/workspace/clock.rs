@@ -10,6 +10,16 @@ pub(super) fn zone(name: &str) -> Result<TimeZone, WorkspaceError> {
     TimeZone::get(name.trim()).map_err(|_| WorkspaceError::UnknownTimezone(name.to_owned()))
 }
 
+/// The system's zone, UTC where it has none.
+pub(super) fn system_zone() -> TimeZone {
+    let zone = TimeZone::system();
+    if zone.is_unknown() {
+        TimeZone::UTC
+    } else {
+        zone
+    }
+}
+
 /// The `## Current Time` block.
 pub(super) fn block(now: Timestamp, zone: &TimeZone) -> String {
     let here = now.to_zoned(zone.clone());
@@ -53,7 +63,10 @@ mod tests {
     #[test]
     fn an_unknown_zone_is_named_in_the_error() {
         let error = zone("Mars/Olympus").unwrap_err();
-        assert_eq!(error, WorkspaceError::UnknownTimezone("Mars/Olympus".to_owned()));
+        assert_eq!(
+            error,
+            WorkspaceError::UnknownTimezone("Mars/Olympus".to_owned())
+        );
         assert!(zone("").is_err());
         assert!(zone("../etc/passwd").is_err());
     }

@@ -33,7 +33,10 @@ struct Kept {
 
 impl Files {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, cache: Mutex::default() }
+        Self {
+            dir,
+            cache: Mutex::default(),
+        }
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -47,7 +50,8 @@ impl Files {
 
     /// The trimmed text of the file of this name; `None` when there is none or it is blank.
     pub(super) fn read(&self, name: &str) -> Result<Option<Arc<str>>, WorkspaceError> {
-        self.read_path(&self.dir.join(name)).map_err(|error| unreadable(name, &error))
+        self.read_path(&self.dir.join(name))
+            .map_err(|error| unreadable(name, &error))
     }
 
     /// As [`read`](Self::read), for a name that came from outside: nothing beyond the folder is
@@ -62,7 +66,8 @@ impl Files {
             tracing::warn!(file = name, "not read: it leads out of the workspace");
             return Ok(None);
         }
-        self.read_path(&path).map_err(|error| unreadable(name, &error))
+        self.read_path(&path)
+            .map_err(|error| unreadable(name, &error))
     }
 
     fn read_path(&self, path: &Path) -> io::Result<Option<Arc<str>>> {
@@ -73,7 +78,9 @@ impl Files {
         let text = match self.kept(path, modified, metadata.len()) {
             Some(text) => text,
             None => {
-                let Some(text) = absent_as_none(read_cut(path))? else { return Ok(None) };
+                let Some(text) = absent_as_none(read_cut(path))? else {
+                    return Ok(None);
+                };
                 let text: Arc<str> = text.into();
                 self.keep(path, modified, metadata.len(), &text);
                 text
@@ -96,7 +103,14 @@ impl Files {
         if cache.len() >= MAX_CACHED {
             cache.clear();
         }
-        cache.insert(path.to_owned(), Kept { modified, len, text: Arc::clone(text) });
+        cache.insert(
+            path.to_owned(),
+            Kept {
+                modified,
+                len,
+                text: Arc::clone(text),
+            },
+        );
     }
 }
 
@@ -111,7 +125,10 @@ fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 fn unreadable(name: &str, error: &io::Error) -> WorkspaceError {
-    WorkspaceError::Unreadable { file: name.to_owned(), reason: error.to_string() }
+    WorkspaceError::Unreadable {
+        file: name.to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 /// The start of a file, however long it is: never more than four bytes per character are read.
@@ -180,12 +197,21 @@ mod tests {
         let write = |text: &str, seconds: u64| {
             fs::write(&path, text).unwrap();
             let date = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            File::options().write(true).open(&path).unwrap().set_modified(date).unwrap();
+            File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(date)
+                .unwrap();
         };
         write("one", 1_000);
         assert_eq!(files.read("A.md").unwrap().as_deref(), Some("one"));
         write("two", 1_000);
-        assert_eq!(files.read("A.md").unwrap().as_deref(), Some("one"), "same date and length");
+        assert_eq!(
+            files.read("A.md").unwrap().as_deref(),
+            Some("one"),
+            "same date and length"
+        );
         write("six", 2_000);
         assert_eq!(files.read("A.md").unwrap().as_deref(), Some("six"));
     }
@@ -196,7 +222,10 @@ mod tests {
         for number in 0..=2 * MAX_CACHED {
             let name = format!("{number}.md");
             fs::write(dir.path().join(&name), "x").unwrap();
-            let file = File::options().write(true).open(dir.path().join(&name)).unwrap();
+            let file = File::options()
+                .write(true)
+                .open(dir.path().join(&name))
+                .unwrap();
             file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
             files.read(&name).unwrap();
         }
@@ -213,7 +242,10 @@ mod tests {
         fs::write(dir.path().join("BLANK.md"), " \n\t").unwrap();
         assert_eq!(files.read("BLANK.md").unwrap(), None);
         fs::write(dir.path().join("LATIN.md"), b"\xef\xbb\xbfcaf\xe9\n").unwrap();
-        assert_eq!(files.read("LATIN.md").unwrap().as_deref(), Some("caf\u{fffd}"));
+        assert_eq!(
+            files.read("LATIN.md").unwrap().as_deref(),
+            Some("caf\u{fffd}")
+        );
     }
 
     #[cfg(unix)]
@@ -229,7 +261,10 @@ mod tests {
         link(&outside.path().join("secret.md"), "out.md");
         link(&dir.path().join("inside.md"), "in.md");
         link(outside.path(), "folder");
-        assert_eq!(files.read_within("in.md").unwrap().as_deref(), Some("inside"));
+        assert_eq!(
+            files.read_within("in.md").unwrap().as_deref(),
+            Some("inside")
+        );
         assert_eq!(files.read_within("out.md").unwrap(), None);
         assert_eq!(files.read_within("folder/secret.md").unwrap(), None);
         assert_eq!(files.read_within("missing.md").unwrap(), None);

@@ -61,7 +61,11 @@ impl Workspace {
     /// zone.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Inner { files: Files::new(dir.into()), default_zone: None, tells_time: true }))
+        Self(Arc::new(Inner {
+            files: Files::new(dir.into()),
+            default_zone: None,
+            tells_time: true,
+        }))
     }
 
     /// The zone for prompts whose request names none.
@@ -97,15 +101,21 @@ impl Workspace {
         let inner = Arc::clone(&self.0);
         let built = tokio::task::spawn_blocking(move || inner.build(&request));
         built.await.unwrap_or_else(|stopped| {
-            Err(WorkspaceError::Unreadable { file: ".".to_owned(), reason: stopped.to_string() })
+            Err(WorkspaceError::Unreadable {
+                file: ".".to_owned(),
+                reason: stopped.to_string(),
+            })
         })
     }
 }
 
 impl Inner {
     fn build(&self, request: &PromptRequest) -> Result<String, WorkspaceError> {
-        let home = self.default_zone.clone().unwrap_or_else(TimeZone::system);
-        let shown = request.timezone.as_deref().map_or_else(|| Ok(home.clone()), clock::zone)?;
+        let home = self.default_zone.clone().unwrap_or_else(clock::system_zone);
+        let shown = request
+            .timezone
+            .as_deref()
+            .map_or_else(|| Ok(home.clone()), clock::zone)?;
         let text = match &request.system_prompt {
             Some(text) => text.trim().to_owned(),
             None => {

@@ -34,8 +34,16 @@ impl Sources {
             Some(text) => Some(text),
             None => files.read("SOUL.md")?,
         };
-        let boot = if files.has(BOOT_DONE) { None } else { files.read("BOOT.md")? };
-        let diary = |day: Date| files.read(&format!("memory/{day}.md")).map(|text| (day, text));
+        let boot = if files.has(BOOT_DONE) {
+            None
+        } else {
+            files.read("BOOT.md")?
+        };
+        let diary = |day: Date| {
+            files
+                .read(&format!("memory/{day}.md"))
+                .map(|text| (day, text))
+        };
         Ok(Self {
             role: role.clone(),
             persona,
@@ -81,14 +89,24 @@ fn memory(sources: &Sources) -> String {
     };
     let parts = join([
         part("Long-term Memory".to_owned(), &sources.long_term),
-        part(format!("Yesterday ({})", sources.yesterday.0), &sources.yesterday.1),
+        part(
+            format!("Yesterday ({})", sources.yesterday.0),
+            &sources.yesterday.1,
+        ),
         part(format!("Today ({})", sources.today.0), &sources.today.1),
     ]);
-    if parts.is_empty() { parts } else { format!("## Recent Memory\n\n{parts}") }
+    if parts.is_empty() {
+        parts
+    } else {
+        format!("## Recent Memory\n\n{parts}")
+    }
 }
 
 /// The blocks that say something, one blank line between them.
 pub(super) fn join(blocks: impl IntoIterator<Item = String>) -> String {
-    let blocks: Vec<String> = blocks.into_iter().filter(|block| !block.is_empty()).collect();
+    let blocks: Vec<String> = blocks
+        .into_iter()
+        .filter(|block| !block.is_empty())
+        .collect();
     blocks.join("\n\n")
 }

@@ -2,7 +2,8 @@ use std::fs;
 
 use super::*;
 
-const TIME: &str = "## Current Time\n\n- Date: Saturday, November 21, 2026\n- Time: 1:05 PM\n- Timezone: UTC";
+const TIME: &str =
+    "## Current Time\n\n- Date: Saturday, November 21, 2026\n- Time: 1:05 PM\n- Timezone: UTC";
 
 fn request(role: &str) -> PromptRequest {
     PromptRequest {
@@ -20,7 +21,9 @@ fn workspace(files: &[(&str, &str)]) -> (tempfile::TempDir, Workspace) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let workspace = Workspace::new(dir.path()).with_default_timezone("UTC").unwrap();
+    let workspace = Workspace::new(dir.path())
+        .with_default_timezone("UTC")
+        .unwrap();
     (dir, workspace)
 }
 
@@ -58,14 +61,23 @@ async fn what_is_missing_leaves_no_trace() {
     let nobody = "You are jarvis, a helpful assistant.";
     check(&[], "jarvis", nobody).await;
     check(&[("SOUL.md", "  \n")], "jarvis", nobody).await;
-    check(&[("AGENTS.md", "rules")], "jarvis", "## Operating Rules\n\nrules").await;
+    check(
+        &[("AGENTS.md", "rules")],
+        "jarvis",
+        "## Operating Rules\n\nrules",
+    )
+    .await;
     let remembered = format!("{nobody}\n\n## Recent Memory\n\n### Long-term Memory\n\nfacts");
     check(&[("MEMORY.md", "facts")], "jarvis", &remembered).await;
 }
 
 #[tokio::test]
 async fn a_role_has_its_own_soul_unless_it_is_empty() {
-    let files = [("SOUL.md", "common"), ("souls/coach.md", "coach"), ("souls/mute.md", "\n")];
+    let files = [
+        ("SOUL.md", "common"),
+        ("souls/coach.md", "coach"),
+        ("souls/mute.md", "\n"),
+    ];
     check(&files, "coach", "coach").await;
     check(&files, "mute", "common").await;
     check(&files, "other", "common").await;
@@ -73,7 +85,11 @@ async fn a_role_has_its_own_soul_unless_it_is_empty() {
 
 #[tokio::test]
 async fn boot_is_told_until_it_is_complete() {
-    let files = [("SOUL.md", "soul"), ("BOOT.md", "first steps"), (".boot-complete", "")];
+    let files = [
+        ("SOUL.md", "soul"),
+        ("BOOT.md", "first steps"),
+        (".boot-complete", ""),
+    ];
     check(&files[..2], "agent", "soul\n\n## Boot\n\nfirst steps").await;
     check(&files, "agent", "soul").await;
 }
@@ -81,8 +97,14 @@ async fn boot_is_told_until_it_is_complete() {
 #[tokio::test]
 async fn the_callers_prompt_replaces_all_but_the_time() {
     let (_dir, workspace) = workspace(&[("SOUL.md", "soul"), ("MEMORY.md", "facts")]);
-    let request = PromptRequest { system_prompt: Some(" be brief ".to_owned()), ..request("agent") };
-    assert_eq!(workspace.prompt(request.clone()).await.unwrap(), format!("be brief\n\n{TIME}"));
+    let request = PromptRequest {
+        system_prompt: Some(" be brief ".to_owned()),
+        ..request("agent")
+    };
+    assert_eq!(
+        workspace.prompt(request.clone()).await.unwrap(),
+        format!("be brief\n\n{TIME}")
+    );
     let timeless = workspace.with_time(false);
     assert_eq!(timeless.prompt(request).await.unwrap(), "be brief");
 }
@@ -96,8 +118,14 @@ async fn the_callers_zone_tells_the_time_and_the_workspaces_the_day() {
         ..request("agent")
     };
     let prompt = workspace.prompt(there("Asia/Tokyo")).await.unwrap();
-    assert!(prompt.contains("### Today (2026-11-21)\n\nhere"), "{prompt}");
-    assert!(prompt.contains("- Date: Sunday, November 22, 2026\n- Time: 8:00 AM"), "{prompt}");
+    assert!(
+        prompt.contains("### Today (2026-11-21)\n\nhere"),
+        "{prompt}"
+    );
+    assert!(
+        prompt.contains("- Date: Sunday, November 22, 2026\n- Time: 8:00 AM"),
+        "{prompt}"
+    );
     let error = workspace.prompt(there("Nowhere")).await.unwrap_err();
     assert_eq!(error, WorkspaceError::UnknownTimezone("Nowhere".to_owned()));
 }

@@ -15,6 +15,7 @@ mod notification;
 mod request;
 mod standup;
 mod task;
+mod tool;
 mod tool_request;
 
 use axum::http::HeaderMap;
@@ -59,6 +60,9 @@ pub fn routes() -> OpenApiRouter<App> {
             tool_request::decide_named
         ))
         .routes(routes!(tool_request::get, tool_request::decide))
+        // §13
+        .routes(routes!(tool::list))
+        .routes(routes!(tool::run))
 }
 
 /// Whether this contract answers for the path, known or not (rulings 21).

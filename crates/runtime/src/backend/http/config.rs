@@ -34,7 +34,9 @@ impl HttpBackendConfig {
 pub enum HttpBackendError {
     #[error("the backend URL is not usable: {0}")]
     BaseUrl(String),
-    #[error("no TLS implementation is installed; the program must install one before it makes a backend client")]
+    #[error(
+        "no TLS implementation is installed; the program must install one before it makes a backend client"
+    )]
     NoTls,
     #[error("the HTTP client for the backend could not be made: {0}")]
     Client(String),

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::{Client, Method, Response, Url};
 use serde_json::Value;
 
 use super::config::{HttpBackendConfig, HttpBackendError, TokenMinter};
+use super::failure::{Failure, retry_after};
 use super::wire::garbled;
 use crate::AgentIdentity;
 use crate::backend::{BackendError, BackendErrorKind, BackendResult};
@@ -19,8 +20,6 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 /// A longer `Retry-After` is the caller's to honour.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// What a person gets to see of a backend's own words.
-const SHOWN: usize = 300;
 
 /// A request before it has an address and a token.
 pub(super) struct Call<'a> {
@@ -48,7 +47,9 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn query(mut self, query: &[(&'a str, Option<String>)]) -> Self {
-        let given = query.iter().filter_map(|(name, value)| Some((*name, value.clone()?)));
+        let given = query
+            .iter()
+            .filter_map(|(name, value)| Some((*name, value.clone()?)));
         self.query.extend(given);
         self
     }
@@ -84,27 +85,23 @@ pub(super) struct Exchange {
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("host", &self.base.host_str()).finish_non_exhaustive()
+        f.debug_struct("Exchange")
+            .field("host", &self.base.host_str())
+            .finish_non_exhaustive()
     }
-}
-
-/// A try that failed, and whether another one may do better.
-struct Failure {
-    error: BackendError,
-    /// The pause that the backend asked for.
-    retry_after: Option<Duration>,
-    passing: bool,
 }
 
 impl Exchange {
     pub(super) fn new(
-        config: HttpBackendConfig,
+        config: &HttpBackendConfig,
         minter: Box<dyn TokenMinter>,
     ) -> Result<Self, HttpBackendError> {
         let base = Url::parse(config.base_url.trim())
             .map_err(|error| HttpBackendError::BaseUrl(error.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") {
-            return Err(HttpBackendError::BaseUrl("it must begin with http:// or https://".into()));
+            return Err(HttpBackendError::BaseUrl(
+                "it must begin with http:// or https://".into(),
+            ));
         }
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(HttpBackendError::NoTls);
@@ -116,7 +113,12 @@ impl Exchange {
             .user_agent(concat!("stationmaster/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| HttpBackendError::Client(error.without_url().to_string()))?;
-        Ok(Self { client, base, minter, max_response_bytes: config.max_response_bytes })
+        Ok(Self {
+            client,
+            base,
+            minter,
+            max_response_bytes: config.max_response_bytes,
+        })
     }
 
     /// Makes the call and gives the JSON of its 2xx.
@@ -136,7 +138,11 @@ impl Exchange {
             if asked > LONGEST_PAUSE {
                 return Err(failure.error);
             }
-            tracing::debug!(tried, reason = failure.error.message, "asking the backend again");
+            tracing::debug!(
+                tried,
+                reason = failure.error.message,
+                "asking the backend again"
+            );
             tokio::time::sleep(asked.max(pause.mul_f64(0.75 + fastrand::f64() / 2.0))).await;
             pause *= 4;
         }
@@ -147,7 +153,9 @@ impl Exchange {
         let mut url = self.base.clone();
         url.set_query(None);
         url.path_segments_mut()
-            .map_err(|()| BackendError::new(BackendErrorKind::Invalid, "the backend URL has no path"))?
+            .map_err(|()| {
+                BackendError::new(BackendErrorKind::Invalid, "the backend URL has no path")
+            })?
             .pop_if_empty()
             .extend(&call.path);
         if !call.query.is_empty() {
@@ -175,8 +183,16 @@ impl Exchange {
         Ok(headers)
     }
 
-    async fn try_once(&self, call: &Call<'_>, url: Url, headers: HeaderMap) -> Result<Value, Failure> {
-        let mut request = self.client.request(call.method.clone(), url).headers(headers);
+    async fn try_once(
+        &self,
+        call: &Call<'_>,
+        url: Url,
+        headers: HeaderMap,
+    ) -> Result<Value, Failure> {
+        let mut request = self
+            .client
+            .request(call.method.clone(), url)
+            .headers(headers);
         if let Some(body) = &call.body {
             request = request.json(body);
         }
@@ -190,19 +206,18 @@ impl Exchange {
         if !status.is_success() {
             return Err(Failure::status(status, retry_after, &body));
         }
-        serde_json::from_slice(&body).map_err(|_| Failure {
-            error: garbled("its answer is not JSON"),
-            retry_after: None,
-            passing: false,
-        })
+        serde_json::from_slice(&body).map_err(|_| Failure::garbled("its answer is not JSON"))
     }
 
     async fn bounded(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(Failure::network)? {
             if body.len() + chunk.len() > self.max_response_bytes {
-                let why = format!("its answer is longer than {} bytes", self.max_response_bytes);
-                return Err(Failure { error: garbled(&why), retry_after: None, passing: false });
+                let why = format!(
+                    "its answer is longer than {} bytes",
+                    self.max_response_bytes
+                );
+                return Err(Failure::garbled(&why));
             }
             body.extend_from_slice(&chunk);
         }
@@ -210,47 +225,52 @@ impl Exchange {
     }
 }
 
-impl Failure {
-    fn network(error: reqwest::Error) -> Self {
-        let (kind, message) = if error.is_connect() {
-            (BackendErrorKind::Unreachable, "the backend cannot be reached")
-        } else if error.is_timeout() {
-            (BackendErrorKind::Unavailable, "the backend did not answer in time")
-        } else {
-            (BackendErrorKind::Unavailable, "the connection to the backend broke")
-        };
-        tracing::debug!(error = %error.without_url(), message);
-        Self { error: BackendError::new(kind, message), retry_after: None, passing: true }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange(base: &str) -> Result<Exchange, HttpBackendError> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let minter = |who: &AgentIdentity| Ok::<_, String>(format!("{}/{}", who.user_id, who.role));
+        Exchange::new(&HttpBackendConfig::new(base), Box::new(minter))
     }
 
-    fn status(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
-        let words = said(body);
-        let passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-        let kind = match status {
-            StatusCode::UNAUTHORIZED => BackendErrorKind::RejectedToken,
-            StatusCode::FORBIDDEN => BackendErrorKind::Forbidden,
-            StatusCode::NOT_FOUND => BackendErrorKind::NotFound,
-            StatusCode::CONFLICT => BackendErrorKind::Conflict,
-            _ if passing => BackendErrorKind::Unavailable,
-            _ if status.is_client_error() => BackendErrorKind::Invalid,
-            _ => BackendErrorKind::Garbled,
+    #[test]
+    fn ids_are_one_part_of_the_path_whatever_they_hold() {
+        let url = |base: &str, path: &[&str]| {
+            let call = Call::new(Method::GET, path).query(&[("title", Some("a&b".to_owned()))]);
+            exchange(base).unwrap().url(&call).unwrap().to_string()
         };
-        let message = match words {
-            Some(words) => format!("the backend answered {}: {words}", status.as_u16()),
-            None => format!("the backend answered {}", status.as_u16()),
-        };
-        Self { error: BackendError::new(kind, message), retry_after, passing }
+        for base in ["http://h:1", " http://h:1/ ", "http://h:1/?x=1"] {
+            assert_eq!(url(base, &["api", "t"]), "http://h:1/api/t?title=a%26b");
+        }
+        assert_eq!(
+            url("http://h:1/mc/", &["tasks", "../a?b#c"]),
+            "http://h:1/mc/tasks/..%2Fa%3Fb%23c?title=a%26b"
+        );
     }
-}
 
-/// The sentence in an error body, whichever of the known shapes it has.
-fn said(body: &[u8]) -> Option<String> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    let sentence = ["message", "error", "detail"].iter().find_map(|name| body.get(name)?.as_str())?;
-    Some(sentence.chars().filter(|c| !c.is_control()).take(SHOWN).collect())
-}
+    #[test]
+    fn a_base_that_cannot_be_called_is_refused() {
+        for base in ["", "localhost:8000", "ftp://h", "data:text"] {
+            assert!(
+                matches!(exchange(base), Err(HttpBackendError::BaseUrl(_))),
+                "{base}"
+            );
+        }
+    }
 
-/// `Retry-After` in seconds; its date form is not worth waiting for.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    #[test]
+    fn the_token_is_hidden_from_logs() {
+        let exchange = exchange("http://user:secret@h").unwrap();
+        let who = AgentIdentity {
+            user_id: "u1".parse().unwrap(),
+            role: "agent".parse().unwrap(),
+        };
+        let headers = exchange
+            .headers(&who, &Call::new(Method::GET, &[]))
+            .unwrap();
+        assert!(!format!("{headers:?}").contains("u1/agent"));
+        assert!(!format!("{exchange:?}").contains("secret"));
+    }
 }

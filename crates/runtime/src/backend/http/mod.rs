@@ -7,6 +7,7 @@
 
 mod config;
 mod exchange;
+mod failure;
 mod thread;
 mod wire;
 
@@ -42,10 +43,12 @@ impl HttpBackend {
     /// # Errors
     /// When the base URL is not usable or no TLS implementation is installed.
     pub fn new(
-        config: HttpBackendConfig,
+        config: &HttpBackendConfig,
         minter: impl TokenMinter + 'static,
     ) -> Result<Self, HttpBackendError> {
-        Ok(Self { exchange: Exchange::new(config, Box::new(minter))? })
+        Ok(Self {
+            exchange: Exchange::new(config, Box::new(minter))?,
+        })
     }
 
     /// A create: `body` with its key, tried again when it may not have arrived.
@@ -58,7 +61,7 @@ impl HttpBackend {
     ) -> BackendResult<T> {
         body["idempotency_key"] = json!(key);
         let call = Call::new(Method::POST, &mission_control(path)).body(body);
-        wire::read(self.exchange.call(who, call).await?)
+        wire::read(&self.exchange.call(who, call).await?)
     }
 
     async fn list<T: wire::Answer>(
@@ -68,19 +71,25 @@ impl HttpBackend {
         query: &[(&str, Option<String>)],
     ) -> BackendResult<wire::List<T>> {
         let call = Call::new(Method::GET, &mission_control(path)).query(query);
-        wire::read_list(self.exchange.call(who, call).await?)
+        wire::read_list(&self.exchange.call(who, call).await?)
     }
 }
 
 fn mission_control<'a>(path: &[&'a str]) -> Vec<&'a str> {
-    ["api", "mission-control"].into_iter().chain(path.iter().copied()).collect()
+    ["api", "mission-control"]
+        .into_iter()
+        .chain(path.iter().copied())
+        .collect()
 }
 
 #[async_trait]
 impl Backend for HttpBackend {
     async fn open_task(&self, who: &AgentIdentity, choice: &TaskChoice) -> BackendResult<TaskRef> {
         match choice {
-            TaskChoice::Id(id) => Ok(TaskRef { id: id.clone(), ..TaskRef::default() }),
+            TaskChoice::Id(id) => Ok(TaskRef {
+                id: id.clone(),
+                ..TaskRef::default()
+            }),
             TaskChoice::Thread(thread) => self.open_thread(who, thread).await,
         }
     }
@@ -118,10 +127,19 @@ impl Backend for HttpBackend {
     ) -> BackendResult<TaskRef> {
         let body = present([
             ("title", Some(json!(task.title))),
-            ("description", task.description.as_ref().map(|text| json!(text))),
+            (
+                "description",
+                task.description.as_ref().map(|text| json!(text)),
+            ),
             ("status", task.status.as_ref().map(|text| json!(text))),
-            ("agent_role", task.agent_role.as_ref().map(|text| json!(text))),
-            ("metadata", task.metadata.as_ref().map(|object| json!(object))),
+            (
+                "agent_role",
+                task.agent_role.as_ref().map(|text| json!(text)),
+            ),
+            (
+                "metadata",
+                task.metadata.as_ref().map(|object| json!(object)),
+            ),
         ]);
         self.create(who, &["tasks"], body, key).await
     }
@@ -134,14 +152,23 @@ impl Backend for HttpBackend {
     ) -> BackendResult<TaskRef> {
         let body = present([
             ("title", change.title.as_ref().map(|text| json!(text))),
-            ("description", change.description.as_ref().map(|text| json!(text))),
+            (
+                "description",
+                change.description.as_ref().map(|text| json!(text)),
+            ),
             ("status", change.status.as_ref().map(|text| json!(text))),
-            ("agent_role", change.agent_role.as_ref().map(|text| json!(text))),
-            ("metadata", change.metadata.as_ref().map(|object| json!(object))),
+            (
+                "agent_role",
+                change.agent_role.as_ref().map(|text| json!(text)),
+            ),
+            (
+                "metadata",
+                change.metadata.as_ref().map(|object| json!(object)),
+            ),
         ]);
         // The same change twice is the same change, so this is tried again without a key.
         let call = Call::new(Method::PATCH, &mission_control(&["tasks", task_id])).body(body);
-        wire::read(self.exchange.call(who, call).await?)
+        wire::read(&self.exchange.call(who, call).await?)
     }
 
     async fn post_message(
@@ -169,7 +196,10 @@ impl Backend for HttpBackend {
             ("task_id", Some(json!(document.task_id))),
             ("title", Some(json!(document.title))),
             ("content", Some(json!(document.content))),
-            ("doc_type", document.doc_type.as_ref().map(|text| json!(text))),
+            (
+                "doc_type",
+                document.doc_type.as_ref().map(|text| json!(text)),
+            ),
         ]);
         self.create(who, &["documents"], body, key).await
     }
@@ -184,7 +214,10 @@ impl Backend for HttpBackend {
             ("limit", Some(filter.limit.to_string())),
         ];
         let list: wire::List<NotificationRef> = self.list(who, &["notifications"], &query).await?;
-        let wanted = list.items.into_iter().filter(|one| !filter.unread || one.read_at.is_none());
+        let wanted = list
+            .items
+            .into_iter()
+            .filter(|one| !filter.unread || one.read_at.is_none());
         Ok(wanted.take(filter.limit as usize).collect())
     }
 
@@ -197,16 +230,24 @@ impl Backend for HttpBackend {
         let body = present([
             ("title", Some(json!(request.title))),
             ("justification", Some(json!(request.justification))),
-            ("interface", request.interface.as_ref().map(|text| json!(text))),
+            (
+                "interface",
+                request.interface.as_ref().map(|text| json!(text)),
+            ),
             ("scope", request.scope.as_ref().map(|text| json!(text))),
-            ("risk_level", request.risk_level.as_ref().map(|text| json!(text))),
+            (
+                "risk_level",
+                request.risk_level.as_ref().map(|text| json!(text)),
+            ),
             ("task_id", request.task_id.as_ref().map(|text| json!(text))),
         ]);
         self.create(who, &["tool-requests"], body, key).await
     }
 
     async fn extra_tools(&self, who: &AgentIdentity) -> BackendResult<Vec<ToolSpec>> {
-        let call = Call::new(Method::GET, &["api", "tools"]).once().within(TOOLS_TIMEOUT);
+        let call = Call::new(Method::GET, &["api", "tools"])
+            .once()
+            .within(TOOLS_TIMEOUT);
         match self.exchange.call(who, call).await {
             Ok(body) => Ok(wire::tools(&body)),
             // The route is an extra: many backends have none, or none for this token.
@@ -231,13 +272,17 @@ impl Backend for HttpBackend {
             ("x-trace-id", &call.trace_id),
             ("idempotency-key", &call.key),
         ];
-        let request = Call::new(Method::POST, &["api", "tools", &call.name]).body(body).once();
+        let request = Call::new(Method::POST, &["api", "tools", &call.name])
+            .body(body)
+            .once();
         self.exchange.call(who, request.headers(&headers)).await
     }
 }
 
 /// A JSON object of the members that are there.
 fn present<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
-    let there = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let there = members
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(there.collect::<Map<_, _>>())
 }

@@ -26,7 +26,10 @@ impl HttpBackend {
             "status": "in_progress",
             "metadata": thread.metadata,
         });
-        match self.create(who, &["tasks"], body, &thread_key(who, &thread.title)).await {
+        match self
+            .create(who, &["tasks"], body, &thread_key(who, &thread.title))
+            .await
+        {
             // Another turn has just made it, with another description.
             Err(conflict) if conflict.kind == BackendErrorKind::Conflict => {
                 self.find_thread(who, &thread.title).await?.ok_or(conflict)
@@ -50,7 +53,10 @@ impl HttpBackend {
                 ("cursor", cursor.clone()),
             ];
             let page: wire::List<TaskRef> = self.list(who, &["tasks"], &query).await?;
-            let found = page.items.into_iter().find(|task| task.title.as_deref() == Some(title));
+            let found = page
+                .items
+                .into_iter()
+                .find(|task| task.title.as_deref() == Some(title));
             // A cursor that stays the same is one that the backend does not follow.
             if found.is_some() || page.next_cursor.is_none() || page.next_cursor == cursor {
                 return Ok(found);

@@ -22,16 +22,16 @@ pub(super) struct List<T> {
     pub(super) next_cursor: Option<String>,
 }
 
-pub(super) fn read<T: Answer>(body: Value) -> BackendResult<T> {
-    parse(&body).ok_or_else(|| garbled(&format!("its answer holds no {} id", T::NOUN)))
+pub(super) fn read<T: Answer>(body: &Value) -> BackendResult<T> {
+    parse(body).ok_or_else(|| garbled(&format!("its answer holds no {} id", T::NOUN)))
 }
 
-pub(super) fn read_list<T: Answer>(body: Value) -> BackendResult<List<T>> {
+pub(super) fn read_list<T: Answer>(body: &Value) -> BackendResult<List<T>> {
     let items = body.get("items").and_then(Value::as_array);
     let items = items.ok_or_else(|| garbled(&format!("its list of {}s has no items", T::NOUN)))?;
     Ok(List {
         items: items.iter().filter_map(parse).collect(),
-        next_cursor: text(&body, "next_cursor").filter(|cursor| !cursor.is_empty()),
+        next_cursor: text(body, "next_cursor").filter(|cursor| !cursor.is_empty()),
     })
 }
 
@@ -111,6 +111,9 @@ impl Answer for ToolRequestRef {
     const NOUN: &'static str = "tool request";
 
     fn from_parts(id: String, rest: &Value) -> Self {
-        Self { id, status: text(rest, "status") }
+        Self {
+            id,
+            status: text(rest, "status"),
+        }
     }
 }

@@ -1,0 +1,267 @@
+//! Runs in the local kernel: leased while they go on, and ended in the transaction that posts
+//! their reply (rulings 17 to 19).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use stationmaster_access::Database;
+use stationmaster_kernel::run::{self, Ending, Run, Spend};
+use stationmaster_kernel::{Error, Kind, Principal, Result, Timestamp, Tx, document, message};
+use tokio::time::{sleep, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::backend::{new_document, new_message};
+use super::{principal, turn_error};
+use crate::ledger::{Begun, Finished, Ledger, NewRun, OpenRun};
+use crate::turn::{Outcome, Spent, TurnError};
+
+/// How long a run is held between renewals: what a crash may keep others waiting.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// Keeps runs in the kernel.
+#[derive(Clone)]
+pub struct KernelLedger {
+    database: Database,
+    /// Names this instance in leases.
+    owner: String,
+    tasks: TaskTracker,
+}
+
+impl KernelLedger {
+    /// `tasks` gets what must go on beside a turn: renewing its lease, giving it up.
+    #[must_use]
+    pub fn new(database: Database, owner: impl Into<String>, tasks: TaskTracker) -> Self {
+        Self {
+            database,
+            owner: owner.into(),
+            tasks,
+        }
+    }
+
+    async fn begin_or_wait(
+        &self,
+        who: &Principal,
+        new: &run::NewRun,
+    ) -> std::result::Result<Begun, TurnError> {
+        let mut commits = self.database.commits();
+        loop {
+            commits.mark_unchanged();
+            let (caller, asked) = (who.clone(), new.clone());
+            let (now, begun) = self
+                .database
+                .write(move |tx| Ok((tx.now(), run::begin(tx, &caller, &asked)?)))
+                .await
+                .map_err(|error| turn_error(error, ""))?;
+            match begun {
+                run::Begun::Ours(run) => {
+                    return Ok(Begun::Ours(Box::new(self.open(who.clone(), run))));
+                }
+                run::Begun::Answered(run) => return answer(&run),
+                run::Begun::Busy { until } => {
+                    // The one at it ends its run with a commit, or dies and its lease runs out.
+                    tokio::select! {
+                        _ = commits.changed() => {}
+                        () = sleep(left(now, until)) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn open(&self, who: Principal, run: Run) -> Open {
+        let stop = CancellationToken::new();
+        let renewing = renew(
+            self.database.clone(),
+            who.clone(),
+            run.clone(),
+            stop.clone(),
+        );
+        self.tasks.spawn(renewing);
+        Open {
+            database: self.database.clone(),
+            who,
+            run,
+            tasks: self.tasks.clone(),
+            renewing: Some(stop.drop_guard()),
+            ended: false,
+        }
+    }
+}
+
+#[async_trait]
+impl Ledger for KernelLedger {
+    async fn begin(&self, new: NewRun) -> std::result::Result<Begun, TurnError> {
+        let who = principal(new.session.agent());
+        let asked = run::NewRun {
+            key: new.key,
+            model: new.model,
+            owner: self.owner.clone(),
+            lease: LEASE,
+        };
+        timeout_at(new.deadline, self.begin_or_wait(&who, &asked))
+            .await
+            .unwrap_or(Err(TurnError::Deadline))
+    }
+}
+
+fn left(now: Timestamp, until: Timestamp) -> Duration {
+    Duration::from_millis(until.0.saturating_sub(now.0).max(0).unsigned_abs() + 1)
+}
+
+fn answer(run: &Run) -> std::result::Result<Begun, TurnError> {
+    let kept = run.answer.as_deref().unwrap_or_default();
+    serde_json::from_str(kept)
+        .map(|outcome| Begun::Answered(Box::new(outcome)))
+        .map_err(|_| TurnError::Internal {
+            message: format!("the answer kept for {} cannot be read", run.id),
+        })
+}
+
+/// Keeps the lease until told to stop.
+async fn renew(database: Database, who: Principal, run: Run, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(LEASE / 3) => {}
+        }
+        let (who, id, fence) = (who.clone(), run.id.clone(), run.lease.fence);
+        let renewed = database
+            .write(move |tx| run::renew(tx, &who, &id, fence, LEASE))
+            .await;
+        match renewed {
+            Ok(()) => {}
+            // Taken over: whatever this turn still writes will be refused.
+            Err(error) if error.kind == Kind::Conflict => return,
+            Err(error) => tracing::warn!(run = %run.id, code = error.code, "renewing a run failed"),
+        }
+    }
+}
+
+/// A run that this process is at.
+struct Open {
+    database: Database,
+    who: Principal,
+    run: Run,
+    tasks: TaskTracker,
+    renewing: Option<DropGuard>,
+    ended: bool,
+}
+
+impl Open {
+    fn ending(
+        &mut self,
+        spent: &Spent,
+        ending: Ending,
+    ) -> impl Fn(&mut dyn Tx) -> Result<()> + Send + 'static {
+        self.ended = true;
+        self.renewing = None;
+        let (who, id, fence, spend) = (
+            self.who.clone(),
+            self.run.id.clone(),
+            self.run.lease.fence,
+            spend(spent),
+        );
+        move |tx| run::end(tx, &who, &id, fence, None, spend, ending.clone()).map(drop)
+    }
+}
+
+#[async_trait]
+impl OpenRun for Open {
+    async fn complete(
+        mut self: Box<Self>,
+        finished: Finished,
+    ) -> std::result::Result<Outcome, TurnError> {
+        let (who, id, fence) = (self.who.clone(), self.run.id.clone(), self.run.lease.fence);
+        let (task_id, spent) = (finished.reply.what.task_id.clone(), finished.outcome.spent);
+        let posted = self
+            .database
+            .write(move |tx| {
+                let outcome = post(tx, &who, &finished)?;
+                let answer = serde_json::to_string(&outcome).map_err(Error::internal)?;
+                let task = Some(stationmaster_kernel::TaskId::new(outcome.task_id.clone()));
+                run::end(
+                    tx,
+                    &who,
+                    &id,
+                    fence,
+                    task,
+                    spend(&outcome.spent),
+                    Ending::Completed { answer },
+                )?;
+                Ok(outcome)
+            })
+            .await;
+        match posted {
+            Ok(outcome) => {
+                self.ended = true;
+                Ok(outcome)
+            }
+            Err(error) => {
+                let error = turn_error(error, &task_id);
+                self.fail(&error, &spent).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn fail(mut self: Box<Self>, error: &TurnError, spent: &Spent) {
+        let end = self.ending(
+            spent,
+            Ending::Failed {
+                error: error.to_string(),
+            },
+        );
+        if let Err(error) = self.database.write(end).await {
+            tracing::warn!(run = %self.run.id, code = error.code, "a failed run could not be ended; its lease will run out");
+        }
+    }
+}
+
+impl Drop for Open {
+    /// The caller went away: gives the run up, so that the next one need not wait for the lease.
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let end = self.ending(
+            &Spent::default(),
+            Ending::Failed {
+                error: "the caller went away".to_owned(),
+            },
+        );
+        let (database, id) = (self.database.clone(), self.run.id.clone());
+        self.tasks.spawn(async move {
+            if let Err(error) = database.write(end).await {
+                tracing::warn!(run = %id, code = error.code, "a run could not be given up; its lease will run out");
+            }
+        });
+    }
+}
+
+/// Posts the reply and the document. A document that is refused is a remark in the outcome.
+fn post(tx: &mut dyn Tx, who: &Principal, finished: &Finished) -> Result<Outcome> {
+    let mut outcome = finished.outcome.clone();
+    let posted = message::post(tx, who, new_message(&finished.reply.what))?;
+    outcome.message_id = Some(posted.id.to_string());
+    if let Some(plan) = &finished.document {
+        match document::create(tx, who, new_document(&plan.what)) {
+            Ok(document) => outcome.document_id = Some(document.id.to_string()),
+            Err(error)
+                if matches!(error.kind, Kind::Invalid | Kind::NotFound | Kind::Forbidden) =>
+            {
+                outcome.document_error = Some(error.message);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(outcome)
+}
+
+fn spend(spent: &Spent) -> Spend {
+    Spend {
+        input_tokens: spent.input_tokens,
+        output_tokens: spent.output_tokens,
+        cost_microusd: spent.cost_microusd(),
+    }
+}

@@ -1,0 +1,73 @@
+//! What a runtime is made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use stationmaster_model::Prices;
+
+use crate::backend::Backend;
+use crate::ledger::Ledger;
+use crate::model::Model;
+use crate::observe::Observer;
+use crate::workspace::Workspace;
+
+/// Tells the time of day that prompts show.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Everything a [`Runtime`](super::Runtime) works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// `None` when none is configured: every turn then fails with `model_not_configured`.
+    pub model: Option<Arc<dyn Model>>,
+    pub backend: Arc<dyn Backend>,
+    pub ledger: Arc<dyn Ledger>,
+    pub workspace: Workspace,
+    pub prices: Prices,
+    pub observer: Option<Arc<dyn Observer>>,
+    pub clock: Clock,
+    pub config: Config,
+}
+
+/// The settings of a runtime. [`Config::new`] fills in the contract's defaults.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Asked in every turn, as the provider spells it.
+    pub model: String,
+    /// The title of the task for turns that name none.
+    pub default_task: Option<String>,
+    /// For finding the task, the model and its tools together.
+    pub deadline: Duration,
+    /// For posting the reply, after that: an answer that was paid for is not thrown away because
+    /// it came in the last second.
+    pub posting_time: Duration,
+    pub temperature: f64,
+    /// For each model call, so that its worst case has a price.
+    pub max_tokens: u32,
+    /// Whether the model is offered tools at all.
+    pub offers_tools: bool,
+    /// How often the model may ask for tools before it must answer.
+    pub tool_rounds: u32,
+    /// How long one tool call may take.
+    pub tool_time: Duration,
+    /// The part of the model's window, in percent, above which the caller is warned.
+    pub context_warning_percent: f64,
+}
+
+impl Config {
+    #[must_use]
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+            default_task: None,
+            deadline: Duration::from_secs(120),
+            posting_time: Duration::from_secs(30),
+            temperature: 0.4,
+            max_tokens: 4096,
+            offers_tools: true,
+            tool_rounds: 8,
+            tool_time: Duration::from_secs(30),
+            context_warning_percent: 75.0,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The body of `send`, read member by member so that every problem is named (§3).
+
+use serde_json::Value;
+use stationmaster_http::fields::Fields;
+use stationmaster_kernel::{Error, Object, Result};
+use stationmaster_runtime::{HistoryEntry, HistoryRole, SendRequest};
+
+/// Reads the request; what only a later version of this program can do is refused, not ignored.
+pub(super) fn read(
+    members: Object,
+    key: Option<String>,
+    trace_id: Option<String>,
+) -> Result<SendRequest> {
+    let mut fields = Fields::new(members);
+    let in_body = fields
+        .string("idempotency_key")
+        .filter(|key| !key.is_empty());
+    if let (Some(body), Some(header)) = (&in_body, &key)
+        && body != header
+    {
+        fields.problem("idempotency_key", "differs from the Idempotency-Key header");
+    }
+    let request = SendRequest {
+        user_id: fields.required_id("user_id"),
+        session_key: fields.string("session_key"),
+        agent_role: fields.string("agent_role"),
+        message: fields.required_string("message"),
+        messages: history(&mut fields),
+        task_id: fields.string("task_id"),
+        task_title: fields.string("task_title"),
+        task_description: fields.string("task_description"),
+        task_metadata: fields.object("task_metadata"),
+        metadata: fields.object("metadata").unwrap_or_default(),
+        idempotency_key: in_body.or(key),
+        trace_id,
+    };
+    let unsupported = if fields.boolean("stream").unwrap_or(false) {
+        Some("stream")
+    } else {
+        fields.object("webhook").map(|_| "webhook")
+    };
+    fields.finish()?;
+    match unsupported {
+        Some(field) => Err(
+            Error::invalid(field, "is not supported by this version; leave it out")
+                .with_code("not_supported"),
+        ),
+        None => Ok(request),
+    }
+}
+
+fn history(fields: &mut Fields) -> Vec<HistoryEntry> {
+    let items = fields.array("messages").unwrap_or_default();
+    let mut history = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let role = match item.get("role").and_then(Value::as_str) {
+            Some("user") => Some(HistoryRole::User),
+            Some("assistant") => Some(HistoryRole::Assistant),
+            Some("system") => Some(HistoryRole::System),
+            _ => None,
+        };
+        let content = item.get("content").and_then(Value::as_str);
+        if role.is_none() {
+            fields.problem(
+                &format!("messages[{index}].role"),
+                "must be user, assistant or system",
+            );
+        }
+        if content.is_none() {
+            fields.problem(&format!("messages[{index}].content"), "must be a string");
+        }
+        if let (Some(role), Some(content)) = (role, content) {
+            history.push(HistoryEntry {
+                role,
+                content: content.to_owned(),
+            });
+        }
+    }
+    history
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, expected: &[&str]) {
+        let members = serde_json::from_str(body).unwrap();
+        let problems =
+            read(members, None, None).map_or_else(|error| error.problems, |_| Vec::new());
+        let fields: Vec<&str> = problems
+            .iter()
+            .map(|problem| problem.field.as_str())
+            .collect();
+        assert_eq!(fields, expected, "{body}");
+    }
+
+    #[test]
+    fn every_problem_of_a_body_is_named() {
+        check(r#"{"user_id":"u","message":"m","extra":1}"#, &[]);
+        check(r"{}", &["user_id", "message"]);
+        check(
+            r#"{"user_id":"u","message":"m","messages":[{"role":"tool","content":"x"},{"role":"user"},7]}"#,
+            &[
+                "messages[0].role",
+                "messages[1].content",
+                "messages[2].role",
+                "messages[2].content",
+            ],
+        );
+        check(
+            r#"{"user_id":"u","message":"m","metadata":[]}"#,
+            &["metadata"],
+        );
+        check(
+            r#"{"user_id":"u","message":"m","stream":true}"#,
+            &["stream"],
+        );
+    }
+}

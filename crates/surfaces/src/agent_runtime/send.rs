@@ -1,0 +1,219 @@
+//! One turn of one agent (§3).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
+use stationmaster_http::body;
+use stationmaster_runtime::{Outcome, ToolCallRecord, TurnError};
+use utoipa::ToSchema;
+
+use super::Daemon;
+use super::error::{ErrorBody, Problem};
+use super::request;
+
+/// The largest body: 1 MiB (§1).
+const BODY_LIMIT: usize = 1 << 20;
+const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
+
+/// What to ask an agent.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+pub(super) struct SendBody {
+    user_id: String,
+    /// `user:<user_id>:<role>`; or give `agent_role`.
+    session_key: Option<String>,
+    agent_role: Option<String>,
+    message: String,
+    /// What was said before, oldest first.
+    messages: Option<Vec<HistoryBody>>,
+    task_id: Option<String>,
+    /// Found by this title, or made.
+    task_title: Option<String>,
+    task_description: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    task_metadata: Option<Value>,
+    /// `kickoff_plan`, `kickoff_note`, `plan_title`, `system_prompt`, `timezone`, `notification_id`.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Value>,
+    /// The same key and session give the first answer again.
+    idempotency_key: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+pub(super) struct HistoryBody {
+    /// `user`, `assistant` or `system`.
+    role: String,
+    content: String,
+}
+
+/// The agent's answer, which is in the task's thread already.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SendReply {
+    #[schema(value_type = String, example = "ok")]
+    status: &'static str,
+    task_id: String,
+    trace_id: String,
+    response: String,
+    message_id: Option<String>,
+    document_id: Option<String>,
+    usage: Usage,
+    cost: Cost,
+    tool_calls: Vec<ToolCall>,
+    /// Only above the threshold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_warning: Option<String>,
+    /// Only when the reply had been posted by an earlier attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_error: Option<String>,
+    /// Only when the reply was posted and the plan could not be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document_error: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the contract's words")]
+struct Usage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+}
+
+/// In US dollars.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Cost {
+    model: String,
+    input_tokens: u64,
+    output_tokens: u64,
+    input_cost: f64,
+    output_cost: f64,
+    total_cost: f64,
+    #[schema(value_type = String)]
+    currency: &'static str,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ToolCall {
+    name: String,
+    #[schema(value_type = Object)]
+    arguments: Value,
+    ok: bool,
+    /// What it did, or why it did not.
+    summary: String,
+    duration_ms: u64,
+}
+
+impl From<ToolCallRecord> for ToolCall {
+    fn from(it: ToolCallRecord) -> Self {
+        let ToolCallRecord {
+            name,
+            arguments,
+            ok,
+            summary,
+            duration_ms,
+        } = it;
+        Self {
+            name,
+            arguments,
+            ok,
+            summary,
+            duration_ms,
+        }
+    }
+}
+
+impl From<Outcome> for SendReply {
+    fn from(it: Outcome) -> Self {
+        let spent = it.spent;
+        Self {
+            status: "ok",
+            task_id: it.task_id,
+            trace_id: it.trace_id,
+            response: it.response,
+            message_id: it.message_id,
+            document_id: it.document_id,
+            usage: Usage {
+                prompt_tokens: spent.input_tokens,
+                completion_tokens: spent.output_tokens,
+                total_tokens: spent.total_tokens(),
+            },
+            cost: Cost {
+                model: it.model,
+                input_tokens: spent.input_tokens,
+                output_tokens: spent.output_tokens,
+                input_cost: dollars(spent.input_cost_microusd),
+                output_cost: dollars(spent.output_cost_microusd),
+                total_cost: dollars(spent.cost_microusd()),
+                currency: "USD",
+            },
+            tool_calls: it.tool_calls.into_iter().map(ToolCall::from).collect(),
+            context_warning: it.context_warning,
+            message_error: it.message_error,
+            document_error: it.document_error,
+        }
+    }
+}
+
+/// Whole micro-dollars are exactly six decimals.
+fn dollars(microusd: u64) -> f64 {
+    microusd as f64 / 1_000_000.0
+}
+
+/// Ask an agent; its answer is posted to the task's thread and returned
+#[utoipa::path(post, path = "/api/agents/send", tag = "Agent runtime", security(("daemon_key" = []), ()),
+    params(("Idempotency-Key" = Option<String>, Header), ("X-Trace-Id" = Option<String>, Header)),
+    request_body = SendBody,
+    responses((status = 200, body = SendReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 500, body = ErrorBody),
+        (status = 502, body = ErrorBody), (status = 503, body = ErrorBody), (status = 504, body = ErrorBody)))]
+pub(super) async fn send(
+    State(daemon): State<Arc<Daemon>>,
+    headers: HeaderMap,
+    content: Body,
+) -> Result<Response, Problem> {
+    daemon.app.gate.daemon(&headers)?;
+    let bytes = body::read(content, BODY_LIMIT)
+        .await
+        .map_err(Problem::Body)?;
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    let request = request::read(
+        body::object(&bytes)?,
+        header("idempotency-key"),
+        header("x-trace-id"),
+    )?;
+    let runtime = daemon.runtime.clone();
+    // A turn goes on when its caller goes away: the model is paid, and the thread gets its answer.
+    let turn = daemon
+        .turns
+        .spawn(async move { runtime.send(request).await });
+    let outcome = turn.await.map_err(|error| {
+        tracing::error!(%error, "a turn broke off");
+        TurnError::Internal {
+            message: "the turn broke off".to_owned(),
+        }
+    })??;
+    let trace_id = HeaderValue::from_str(&outcome.trace_id);
+    let mut response = Json(SendReply::from(outcome)).into_response();
+    if let Ok(value) = trace_id {
+        response.headers_mut().insert(TRACE_ID, value);
+    }
+    Ok(response)
+}

@@ -1,0 +1,199 @@
+//! Makes the runtime out of the settings: which model thinks, and whose tasks it works on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use secrecy::SecretString;
+use stationmaster_access::Database;
+use stationmaster_credentials::{Minter, TokenKey};
+use stationmaster_dispatch::{Daemon, Delivery, Undelivered};
+use stationmaster_kernel::notification::Notification;
+use stationmaster_model::{Client, Config as ModelConfig, Prices, Provider, Retry};
+use stationmaster_runtime::{
+    AgentIdentity, Backend, Config, HttpBackend, HttpBackendConfig, Journal, KernelLedger, Ledger,
+    LocalBackend, Observer, Parts, PostingLedger, Runtime, SendRequest, TurnError, Workspace,
+};
+use stationmaster_store::Clock;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{ModelSettings, Part, Secrets, Settings};
+
+/// How long the demo model pretends to think: long enough for a person to follow.
+const DEMO_LATENCY: Duration = Duration::from_millis(400);
+/// The task of notifications that name none.
+const INBOX: &str = "Inbox";
+
+/// Everything a runtime is made from beside the settings.
+pub(crate) struct Surroundings<'a> {
+    pub secrets: &'a Secrets,
+    pub database: &'a Database,
+    /// Names this instance in leases.
+    pub owner: &'a str,
+    pub tasks: &'a TaskTracker,
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+/// The model that thinks, as `provider/model`; `None` when none does.
+pub(crate) fn model_name(settings: &Settings) -> Option<String> {
+    let model = settings
+        .model
+        .as_ref()
+        .filter(|_| settings.has(Part::Runtime))?;
+    Some(if model.provider == Provider::Demo {
+        "demo".to_owned()
+    } else {
+        format!("{}/{}", model.provider, model.model)
+    })
+}
+
+/// A runtime that answers `model_not_configured` where there is no model.
+pub(crate) fn build(settings: &Settings, around: &Surroundings<'_>) -> Result<Runtime> {
+    let model = settings
+        .model
+        .as_ref()
+        .filter(|_| settings.has(Part::Runtime));
+    let (backend, ledger) = backend(settings, around)?;
+    let mut workspace =
+        Workspace::new(&settings.runtime.workspace).with_time(settings.runtime.time_context);
+    if let Some(zone) = &settings.runtime.timezone {
+        workspace = workspace
+            .with_default_timezone(zone)
+            .context("DEFAULT_TIMEZONE")?;
+    }
+    let clock = settings
+        .test_clock
+        .clone()
+        .map_or_else(Clock::default, Clock::moved_by);
+    let mut config = Config::new(model.map_or_else(String::new, |model| model.model.clone()));
+    config.default_task = settings.runtime.default_task.clone();
+    config.deadline = Duration::from_secs(settings.runtime.deadline_seconds);
+    config.tool_rounds = settings.runtime.max_tool_rounds;
+    config.max_tokens = settings.runtime.max_tokens;
+    config.context_warning_percent = settings.runtime.context_warning_percent;
+    Ok(Runtime::new(Parts {
+        model: match model {
+            Some(model) => Some(Arc::new(client(model)?)),
+            None => None,
+        },
+        backend,
+        ledger,
+        workspace,
+        prices: prices(model)?,
+        observer: around.observer.clone(),
+        clock: Arc::new(move || clock.now().to_calendar()),
+        config,
+    }))
+}
+
+fn client(settings: &ModelSettings) -> Result<Client> {
+    let mut config = ModelConfig::new(settings.provider);
+    config.api_key = settings
+        .api_key
+        .as_ref()
+        .map(|key| SecretString::from(key.expose().to_owned()));
+    config.base_url = settings.base_url.clone();
+    config.default_model = settings.model.clone();
+    config.fallback_model = settings.fallback.clone();
+    config.retry = Retry {
+        attempts: settings.retry_attempts,
+        delay: Duration::from_millis(settings.retry_delay_ms),
+        max_delay: Duration::from_millis(settings.retry_max_delay_ms),
+        jitter: settings.retry_jitter,
+    };
+    config.demo_latency = DEMO_LATENCY;
+    Client::new(config).context("the model cannot be used")
+}
+
+fn prices(model: Option<&ModelSettings>) -> Result<Prices> {
+    let Some(file) = model.and_then(|model| model.prices_file.as_ref()) else {
+        return Ok(Prices::default());
+    };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
+    Prices::from_toml(&text).with_context(|| format!("{} is not a price table", file.display()))
+}
+
+/// The local kernel, or somebody else's backend (`BACKEND_URL`), where the runtime keeps nothing.
+fn backend(
+    settings: &Settings,
+    around: &Surroundings<'_>,
+) -> Result<(Arc<dyn Backend>, Arc<dyn Ledger>)> {
+    let Some(url) = &settings.runtime.backend_url else {
+        let backend = Arc::new(LocalBackend::new(around.database.clone()));
+        let ledger = KernelLedger::new(around.database.clone(), around.owner, around.tasks.clone());
+        return Ok((backend, Arc::new(ledger)));
+    };
+    let minter = Minter::new(TokenKey::new(
+        &around.secrets.agent_jwt,
+        around.secrets.algorithm,
+    ));
+    let mint = move |who: &AgentIdentity| minter.mint(who.user_id.as_str(), who.role.as_str());
+    let backend: Arc<dyn Backend> = Arc::new(
+        HttpBackend::new(&HttpBackendConfig::new(url.clone()), mint).context("BACKEND_URL")?,
+    );
+    let ledger = PostingLedger::new(backend.clone(), Journal::default());
+    Ok((backend, Arc::new(ledger)))
+}
+
+/// Wakes agents by running their turns in this process.
+pub(crate) struct LocalDaemon {
+    pub runtime: Runtime,
+    pub has_default_task: bool,
+}
+
+#[async_trait]
+impl Daemon for LocalDaemon {
+    async fn deliver(&self, notification: &Notification) -> Delivery {
+        let mut metadata = notification.metadata.clone().unwrap_or_default();
+        metadata.insert("type".to_owned(), "mc.notification".into());
+        metadata.insert(
+            "notification_id".to_owned(),
+            notification.id.as_str().into(),
+        );
+        let title = if notification.task.is_none() && !self.has_default_task {
+            Some(INBOX)
+        } else {
+            None
+        };
+        let request = SendRequest {
+            user_id: notification.tenant.to_string(),
+            session_key: Some(notification.session_key()),
+            message: notification.content.clone(),
+            task_id: notification.task.as_ref().map(ToString::to_string),
+            task_title: title.map(str::to_owned),
+            metadata,
+            ..SendRequest::default()
+        };
+        self.runtime
+            .send(request)
+            .await
+            .map(drop)
+            .map_err(|error| Undelivered {
+                retryable: may_work_later(&error),
+                retry_after: error.retry_after(),
+                error: error.to_string(),
+            })
+    }
+}
+
+fn may_work_later(error: &TurnError) -> bool {
+    match error {
+        TurnError::BackendUnavailable { .. }
+        | TurnError::BackendRejectedToken { .. }
+        | TurnError::ModelUnavailable { .. }
+        | TurnError::RateLimited { .. }
+        | TurnError::ModelEmpty { .. }
+        | TurnError::ModelNotConfigured
+        | TurnError::Deadline
+        | TurnError::Internal { .. } => true,
+        TurnError::Invalid { .. }
+        | TurnError::NoTask
+        | TurnError::TaskNotFound { .. }
+        | TurnError::BackendRefused { .. }
+        | TurnError::ModelRejected { .. }
+        | TurnError::ModelRefused { .. }
+        | TurnError::UnknownModel { .. } => false,
+    }
+}
