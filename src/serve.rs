@@ -66,11 +66,13 @@ async fn serve(
 ) -> Result<()> {
     make_private_dir(&settings.data_dir)?;
     let mut lock = DirectoryLock::take(&settings.data_dir)?;
+    settings.write_default_file()?;
     let secrets = settings.secrets()?;
     warn_of_short(&secrets);
     let (listeners, addresses) = bind(&settings.listen).await?;
     lock.tell(&addresses)?;
     let metrics = record_metrics()?;
+    stationmaster_runtime::describe_metrics();
     let database = open(settings).await?;
 
     let stopping = CancellationToken::new();

@@ -103,6 +103,8 @@ pub(crate) struct RuntimeSettings {
     pub max_tokens: u32,
 }
 
+/// The settings file, in the data directory.
+const FILE: &str = "stationmaster.toml";
 const DEFAULT_LISTEN: &str = "127.0.0.1:3100";
 /// The ports of the five systems: Mission Control backend, agent runtime, AIWM, Orchestra.
 const SEED_PORTS: [u16; 4] = [8000, 8081, 3305, 8080];
@@ -111,7 +113,7 @@ impl Settings {
     pub(crate) fn load(given: Given) -> Result<Self> {
         let environment = Source::environment()?;
         let data_dir = data_dir(given.data_dir, &environment)?;
-        let source = environment.over(Source::file(&data_dir.join("stationmaster.toml"))?);
+        let source = environment.over(Source::file(&data_dir.join(FILE))?);
         let listen = listen(
             &given.listen,
             given.seed_ports || source.flag("SEED_PORTS")?,
@@ -152,6 +154,17 @@ impl Settings {
     /// Where no model is configured, the built-in one thinks.
     pub(crate) fn think_with_demo_if_nothing_else(&mut self) {
         self.model.get_or_insert_with(ModelSettings::demo);
+    }
+
+    /// Writes the annotated settings file where there is none yet.
+    pub(crate) fn write_default_file(&self) -> Result<()> {
+        let path = self.data_dir.join(FILE);
+        if path.exists() {
+            return Ok(());
+        }
+        let mut file = open_private_file(&path)?;
+        std::io::Write::write_all(&mut file, include_bytes!("default.toml"))
+            .with_context(|| format!("{} cannot be written", path.display()))
     }
 
     pub(crate) fn has(&self, part: Part) -> bool {
@@ -325,4 +338,44 @@ fn runtime(source: &Source, data_dir: &Path) -> Result<RuntimeSettings> {
         max_tool_rounds: source.seed_number("MAX_TOOL_ROUNDS", 8)?,
         max_tokens: source.seed_number("MAX_TOKENS_PER_CALL", 4096)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_annotated_file_says_nothing_until_a_line_is_uncommented() {
+        let text = include_str!("default.toml");
+        assert!(text.parse::<toml::Table>().unwrap().is_empty());
+        let is_setting = |line: &&str| {
+            let name = line
+                .strip_prefix("# ")
+                .and_then(|rest| rest.split(" = ").next());
+            name.is_some_and(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        };
+        let uncommented: String = text
+            .lines()
+            .filter(is_setting)
+            .map(|line| format!("{}\n", &line[2..]))
+            .collect();
+        let table: toml::Table = uncommented.parse().unwrap();
+        assert!(table.len() > 20, "{table:?}");
+    }
+
+    #[test]
+    fn addresses_are_taken_as_people_write_them() {
+        for (text, expected) in [
+            ("3100", "127.0.0.1:3100"),
+            (":8000", "127.0.0.1:8000"),
+            ("localhost:1", "127.0.0.1:1"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("[::1]:3100", "[::1]:3100"),
+        ] {
+            assert_eq!(address(text).unwrap().to_string(), expected);
+        }
+        for text in ["", "host", "host:1", "1.2.3.4", "127.0.0.1:99999"] {
+            assert!(address(text).is_err(), "{text:?}");
+        }
+    }
 }

@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use super::config::{HttpBackendConfig, HttpBackendError, TokenMinter};
 use super::failure::{Failure, retry_after};
-use super::wire::garbled;
 use crate::AgentIdentity;
 use crate::backend::{BackendError, BackendErrorKind, BackendResult};
 
@@ -125,8 +124,9 @@ impl Exchange {
     pub(super) async fn call(&self, who: &AgentIdentity, call: Call<'_>) -> BackendResult<Value> {
         let url = self.url(&call)?;
         let headers = self.headers(who, &call)?;
-        let mut pause = PAUSE;
-        for tried in 1.. {
+        let (mut tried, mut pause) = (0, PAUSE);
+        loop {
+            tried += 1;
             let failure = match self.try_once(&call, url.clone(), headers.clone()).await {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
@@ -146,7 +146,6 @@ impl Exchange {
             tokio::time::sleep(asked.max(pause.mul_f64(0.75 + fastrand::f64() / 2.0))).await;
             pause *= 4;
         }
-        Err(garbled("it was never asked"))
     }
 
     fn url(&self, call: &Call<'_>) -> BackendResult<Url> {
