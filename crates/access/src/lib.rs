@@ -6,6 +6,7 @@
 mod tail;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stationmaster_kernel::{Error, Result, Store, Tx, Work};
 use tokio::sync::{oneshot, watch};
@@ -40,7 +41,7 @@ impl Database {
     {
         let (work, answer) = Awaited::boxed(rule);
         self.store.enqueue_write(work);
-        answer.await.unwrap_or_else(|_| Err(lost()))
+        within(answer).await
     }
 
     /// Runs `query` on a snapshot.
@@ -54,13 +55,26 @@ impl Database {
     {
         let (work, answer) = Awaited::boxed(query);
         self.store.enqueue_read(work);
-        answer.await.unwrap_or_else(|_| Err(lost()))
+        within(answer).await
     }
 
     /// Changes after every commit that wrote events, whichever instance made it.
     #[must_use]
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.commits.clone()
+    }
+}
+
+/// How long a caller waits for the store. What it asked for may still happen after that.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn within<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(answered) => answered.unwrap_or_else(|_| Err(lost())),
+        Err(_) => Err(Error::unavailable(
+            "the database did not answer in time; send it again with the same idempotency key",
+            Duration::from_secs(5),
+        )),
     }
 }
 

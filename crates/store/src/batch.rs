@@ -13,7 +13,7 @@ use stationmaster_kernel::{Error, Result, Timestamp, Work};
 use crate::handle::Handle;
 use crate::sql::{Driver, Failure, FailureKind};
 
-/// How often a command is run again by itself before its caller is told to come back.
+/// How often something lost is tried again before its caller is told to come back.
 const TRIES: u32 = 5;
 
 /// A connection that writes.
@@ -41,69 +41,60 @@ pub(crate) enum CommitFailure {
 }
 
 /// Runs the works and completes each of them. Gives whether events were committed.
-pub(crate) fn run(connection: &mut dyn Connection, works: Vec<Box<dyn Work>>) -> bool {
-    let mut works = works;
+pub(crate) fn run(connection: &mut dyn Connection, mut works: Vec<Box<dyn Work>>) -> bool {
     match attempt(connection, &mut works) {
+        Attempt::Spoilt(failure) if works.len() > 1 => {
+            tracing::warn!(commands = works.len(), cause = %failure.cause, "a batch was lost; running its commands one by one");
+            let mut appended = false;
+            for work in works {
+                appended |= run_alone(connection, vec![work]);
+            }
+            appended
+        }
+        Attempt::Spoilt(_) => run_alone(connection, works),
+        settled => settle(works, settled),
+    }
+}
+
+/// Runs one command again until it is settled, or lost too often.
+fn run_alone(connection: &mut dyn Connection, mut works: Vec<Box<dyn Work>>) -> bool {
+    let mut turn = 0;
+    loop {
+        match attempt(connection, &mut works) {
+            Attempt::Spoilt(lost) if turn < TRIES && lost.kind.may_pass() => {
+                std::thread::sleep(Duration::from_millis(5 << turn));
+                turn += 1;
+            }
+            settled => return settle(works, settled),
+        }
+    }
+}
+
+/// Tells every command what became of it.
+fn settle(works: Vec<Box<dyn Work>>, attempt: Attempt) -> bool {
+    match attempt {
         Attempt::Committed { outcomes, appended } => {
             for (work, outcome) in works.into_iter().zip(outcomes) {
                 work.complete(outcome);
             }
             appended
         }
-        Attempt::Unknown => {
-            for work in works {
-                work.complete(Err(outcome_unknown()));
-            }
-            false
+        Attempt::Spoilt(failure) | Attempt::NotBegun(failure) => {
+            tracing::error!(commands = works.len(), cause = %failure.cause, "commands could not be committed");
+            refuse(works, "the database cannot do this now; try again")
         }
-        Attempt::Spoilt(failure) => {
-            tracing::warn!(commands = works.len(), cause = %failure.cause, "a batch was lost; running its commands one by one");
-            let mut appended = false;
-            for work in works {
-                appended |= run_alone(connection, work);
-            }
-            appended
+        Attempt::Unknown(failure) => {
+            tracing::error!(commands = works.len(), cause = %failure.cause, "the outcome of a commit is unknown");
+            let message = "the connection to the database broke while it was committing; \
+                           send it again with the same idempotency key";
+            refuse(works, message)
         }
     }
 }
 
-fn outcome_unknown() -> Error {
-    Error::unavailable(
-        "the connection to the database broke while it was committing; send it again with the same idempotency key",
-        Duration::from_secs(1),
-    )
-}
-
-fn run_alone(connection: &mut dyn Connection, work: Box<dyn Work>) -> bool {
-    let mut works = vec![work];
-    let mut failure = None;
-    for turn in 0..TRIES {
-        match attempt(connection, &mut works) {
-            Attempt::Committed { outcomes, appended } => {
-                for (work, outcome) in works.into_iter().zip(outcomes) {
-                    work.complete(outcome);
-                }
-                return appended;
-            }
-            Attempt::Unknown => {
-                for work in works {
-                    work.complete(Err(outcome_unknown()));
-                }
-                return false;
-            }
-            Attempt::Spoilt(lost) => {
-                let again = matches!(lost.kind, FailureKind::Conflict | FailureKind::Disconnected);
-                failure = Some(lost);
-                if !again {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(5 << turn));
-            }
-        }
-    }
-    let mut error = failure.map(Failure::into_error);
+fn refuse(works: Vec<Box<dyn Work>>, message: &str) -> bool {
     for work in works {
-        work.complete(Err(error.take().unwrap_or_else(outcome_unknown)));
+        work.complete(Err(Error::unavailable(message, Duration::from_secs(1))));
     }
     false
 }
@@ -116,16 +107,34 @@ enum Attempt {
     },
     /// Nothing is kept, of any command.
     Spoilt(Failure),
-    Unknown,
+    /// No transaction could be had: none of the commands was tried, and trying each of them by
+    /// itself would only make all of them wait for one another.
+    NotBegun(Failure),
+    /// The connection broke while committing.
+    Unknown(Failure),
+}
+
+fn begin(connection: &mut dyn Connection) -> Result<(Timestamp, i64), Failure> {
+    let mut turn = 0;
+    loop {
+        match connection.begin() {
+            Ok(begun) => return Ok(begun),
+            Err(failure) => {
+                connection.rollback();
+                if turn == TRIES || !failure.kind.may_pass() {
+                    return Err(failure);
+                }
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5 << turn));
+        turn += 1;
+    }
 }
 
 fn attempt(connection: &mut dyn Connection, works: &mut [Box<dyn Work>]) -> Attempt {
-    let (now, mut position) = match connection.begin() {
+    let (now, mut position) = match begin(connection) {
         Ok(begun) => begun,
-        Err(failure) => {
-            connection.rollback();
-            return Attempt::Spoilt(failure);
-        }
+        Err(failure) => return Attempt::NotBegun(failure),
     };
     let mut outcomes = Vec::with_capacity(works.len());
     let mut appended = false;
@@ -141,10 +150,7 @@ fn attempt(connection: &mut dyn Connection, works: &mut [Box<dyn Work>]) -> Atte
     match connection.commit(position, appended) {
         Ok(()) => Attempt::Committed { outcomes, appended },
         Err(CommitFailure::RolledBack(failure)) => Attempt::Spoilt(failure),
-        Err(CommitFailure::Unknown(failure)) => {
-            tracing::error!(cause = %failure.cause, "the outcome of a commit is unknown");
-            Attempt::Unknown
-        }
+        Err(CommitFailure::Unknown(failure)) => Attempt::Unknown(failure),
     }
 }
 

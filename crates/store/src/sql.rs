@@ -125,6 +125,13 @@ pub(crate) enum FailureKind {
     Fault,
 }
 
+impl FailureKind {
+    /// Whether the same may succeed at once, on a new connection if need be.
+    pub(crate) fn may_pass(self) -> bool {
+        matches!(self, Self::Conflict | Self::Disconnected)
+    }
+}
+
 impl Failure {
     pub(crate) fn into_error(self) -> Error {
         let soon = Duration::from_secs(1);

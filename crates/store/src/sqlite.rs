@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags, ToSql, TransactionState};
+use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags, ToSql};
 use stationmaster_kernel::{Error, Store, Timestamp, Work};
 
 use crate::batch::{CommitFailure, Connection};
@@ -221,12 +221,7 @@ impl Connection for SqliteConnection {
     }
 
     fn in_transaction(&self) -> bool {
-        // No transaction state means autocommit, that is: none is open.
         !self.sqlite.is_autocommit()
-            || matches!(
-                self.sqlite.transaction_state(None::<&str>),
-                Ok(TransactionState::Write)
-            )
     }
 
     fn control(&mut self, sql: &'static str) -> Result<(), Failure> {

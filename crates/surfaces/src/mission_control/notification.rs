@@ -111,7 +111,6 @@ pub(super) async fn list(
     let all = query.flag(&mut problems, "all");
     let unread_only = query.flag(&mut problems, "unread");
     problems.into_result()?;
-    same_tenant(&who, query.get("user_id"))?;
     let target = if all { None } else { who.handle().cloned() };
     let filter = NotificationFilter {
         target,
