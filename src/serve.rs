@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use stationmaster_access::Database;
 use stationmaster_credentials::TokenKey;
 use stationmaster_dispatch::{Dispatcher, Retention};
-use stationmaster_http::{App, Gate, server};
+use stationmaster_http::{App, Gate, meter, server};
 use stationmaster_kernel::Store;
 use stationmaster_runtime::Observer;
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
@@ -72,7 +72,6 @@ async fn serve(
     let (listeners, addresses) = bind(&settings.listen).await?;
     lock.tell(&addresses)?;
     let metrics = record_metrics()?;
-    stationmaster_runtime::describe_metrics();
     let database = open(settings).await?;
 
     let stopping = CancellationToken::new();
@@ -250,13 +249,18 @@ fn record_metrics() -> Result<PrometheusHandle> {
         30.0, 60.0,
     ];
     let sizes = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-    PrometheusBuilder::new()
+    let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
         .and_then(|builder| {
             builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &sizes)
         })
         .and_then(PrometheusBuilder::install_recorder)
-        .context("starting the metrics")
+        .context("starting the metrics")?;
+    meter::describe_metrics();
+    stationmaster_store::describe_metrics();
+    stationmaster_dispatch::describe_metrics();
+    stationmaster_runtime::describe_metrics();
+    Ok(handle)
 }
 
 async fn stop_signal() -> Result<()> {

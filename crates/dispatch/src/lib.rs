@@ -9,3 +9,11 @@ mod retention;
 
 pub use deliver::{Daemon, Delivery, Dispatcher, Undelivered};
 pub use retention::Retention;
+
+/// Gives the metrics their help texts. Call once, after the recorder is installed.
+pub fn describe_metrics() {
+    metrics::describe_counter!(
+        "stationmaster_dispatch_total",
+        "Notifications dispatched, by outcome"
+    );
+}

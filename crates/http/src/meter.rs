@@ -6,6 +6,20 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 
+/// Gives the metrics their help texts. Call once, after the recorder is installed.
+pub fn describe_metrics() {
+    use metrics::{Unit, describe_counter, describe_histogram};
+    describe_counter!(
+        "stationmaster_http_requests_total",
+        "Requests by route, method and status"
+    );
+    describe_histogram!(
+        "stationmaster_http_request_seconds",
+        Unit::Seconds,
+        "How long requests take"
+    );
+}
+
 /// Counts and times every request; a path that no route knows counts as `other`.
 pub async fn count(request: Request, next: Next) -> Response {
     let started = Instant::now();

@@ -33,7 +33,7 @@ mod tenant;
 pub use clock::Clock;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
-pub use workers::Bounds;
+pub use workers::{Bounds, describe_metrics};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -34,6 +34,26 @@ impl Default for Bounds {
     }
 }
 
+/// Gives the metrics their help texts. Call once, after the recorder is installed.
+pub fn describe_metrics() {
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+    describe_counter!(
+        "stationmaster_store_commits_total",
+        "Transactions committed"
+    );
+    describe_counter!(
+        "stationmaster_store_refused_total",
+        "Work refused because its queue was full"
+    );
+    describe_gauge!("stationmaster_store_queue", "Work that waits, by queue");
+    describe_histogram!("stationmaster_store_batch_size", "Commands in one commit");
+    describe_histogram!(
+        "stationmaster_store_commit_seconds",
+        Unit::Seconds,
+        "How long commits take"
+    );
+}
+
 type Waker = Box<dyn Fn() + Send + Sync>;
 
 /// Who is told after a commit.
