@@ -1,0 +1,166 @@
+//! The log: written with its cause, read without gap or repeat.
+
+use std::time::Duration;
+
+use stationmaster_access::Tail;
+use stationmaster_kernel::event::{Event, EventQuery, Happening};
+use stationmaster_kernel::task::{self, NewTask};
+use stationmaster_kernel::{Error, EventId, Result};
+
+use crate::support::{PATIENCE, TestStore, agent, on_both};
+
+on_both!(
+    an_event_is_written_with_its_cause_and_rolled_back_with_it,
+    an_event_holds_the_noun_as_it_was,
+    a_reader_resumes_where_it_was,
+    a_tail_wakes_on_commit_and_skips_nothing,
+    dropping_old_events_raises_the_floor,
+);
+
+fn log(store: &TestStore, after: EventId) -> Vec<Event> {
+    let query = EventQuery {
+        tenant: None,
+        task: None,
+        after,
+        limit: 1000,
+    };
+    store.read(move |tx| tx.events(&query)).unwrap()
+}
+
+fn kinds(events: &[Event]) -> Vec<&'static str> {
+    events.iter().map(|event| event.what.kind()).collect()
+}
+
+fn an_event_is_written_with_its_cause_and_rolled_back_with_it(store: &TestStore) {
+    let failed: Result<()> = store.write(|tx| {
+        task::create(
+            tx,
+            &agent("t", "a"),
+            NewTask {
+                title: "one".into(),
+                ..NewTask::default()
+            },
+        )?;
+        Err(Error::conflict("no", "no"))
+    });
+    assert!(failed.is_err());
+    assert!(log(store, EventId(0)).is_empty());
+    store.task(&agent("t", "a"), "one");
+    assert_eq!(
+        kinds(&log(store, EventId(0))),
+        ["agent.registered", "task.created"]
+    );
+}
+
+fn an_event_holds_the_noun_as_it_was(store: &TestStore) {
+    let who = agent("t", "a");
+    let made = store.task(&who, "before");
+    let id = made.id.clone();
+    let change = task::TaskChange {
+        title: Some("after".into()),
+        ..task::TaskChange::default()
+    };
+    let changed = store
+        .write(move |tx| task::update(tx, &who, &id, change.clone()))
+        .unwrap();
+    let events = log(store, EventId(0));
+    assert_eq!(events[1].what, Happening::TaskCreated(made));
+    assert_eq!(events[2].what, Happening::TaskUpdated(changed));
+    assert_eq!(
+        (events[2].tenant.as_str(), events[2].actor.as_str()),
+        ("t", "agent:a")
+    );
+}
+
+fn a_reader_resumes_where_it_was(store: &TestStore) {
+    for title in ["one", "two", "three"] {
+        store.task(&agent("t", "a"), title);
+    }
+    let all = log(store, EventId(0));
+    assert!(all.is_sorted_by(|a, b| a.id < b.id));
+    let rest = log(store, all[1].id);
+    assert_eq!(rest, all[2..]);
+    assert_eq!(
+        store.read(|tx| tx.newest_event()).unwrap(),
+        all.last().unwrap().id
+    );
+}
+
+fn a_tail_wakes_on_commit_and_skips_nothing(store: &TestStore) {
+    const EACH: usize = 40;
+    let mut tail = Tail::new(
+        &store.database,
+        Some("t".parse().unwrap()),
+        None,
+        EventId(0),
+    );
+    let titles: Vec<String> = store.runtime.block_on(async {
+        let reader = async {
+            let mut titles = Vec::new();
+            let mut last = EventId(0);
+            while titles.len() < 4 * EACH {
+                let event = tail.next().await.unwrap();
+                assert!(event.id > last, "{:?} after {last:?}", event.id);
+                last = event.id;
+                if let Happening::TaskCreated(task) = event.what {
+                    titles.push(task.title);
+                }
+            }
+            titles
+        };
+        let writers = (0..4).map(|writer| {
+            let database = store.database.clone();
+            async move {
+                for number in 0..EACH {
+                    let title = format!("{writer}-{number}");
+                    let create = database.write(move |tx| {
+                        let new = NewTask {
+                            title: title.clone(),
+                            ..NewTask::default()
+                        };
+                        task::create(tx, &agent("t", "a"), new).map(drop)
+                    });
+                    create.await.unwrap();
+                }
+            }
+        });
+        let both = futures::future::join(reader, futures::future::join_all(writers));
+        tokio::time::timeout(PATIENCE, both)
+            .await
+            .expect("every event in time")
+            .0
+    });
+    for writer in 0..4 {
+        let prefix = format!("{writer}-");
+        let own: Vec<&String> = titles
+            .iter()
+            .filter(|title| title.starts_with(&prefix))
+            .collect();
+        let expected: Vec<String> = (0..EACH)
+            .map(|number| format!("{prefix}{number}"))
+            .collect();
+        assert_eq!(own, expected.iter().collect::<Vec<_>>());
+    }
+}
+
+fn dropping_old_events_raises_the_floor(store: &TestStore) {
+    store.task(&agent("t", "a"), "old");
+    let newest = store.read(|tx| tx.newest_event()).unwrap();
+    store.move_clock(Duration::from_secs(1000));
+    store.task(&agent("t", "a"), "new");
+    let dropped = store
+        .write(|tx| tx.drop_events(tx.now().before(Duration::from_secs(500)), 100))
+        .unwrap();
+    assert_eq!(dropped, 2);
+    assert_eq!(store.read(|tx| tx.event_floor()).unwrap(), newest);
+    assert_eq!(kinds(&log(store, EventId(0))), ["task.created"]);
+    store
+        .write(|tx| tx.drop_events(tx.now().after(Duration::from_secs(1)), 100))
+        .unwrap();
+    let before = store.read(|tx| tx.newest_event()).unwrap();
+    store.task(&agent("t", "a"), "newer");
+    assert!(
+        log(store, EventId(0))[0].id > before,
+        "ids are never used again"
+    );
+}

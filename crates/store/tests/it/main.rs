@@ -1,0 +1,24 @@
+//! One suite, run on SQLite and on PostgreSQL: the kernel's rules and the promises of the store.
+//!
+//! A case is a plain function over [`TestStore`](support::TestStore); `on_both!` makes two tests of
+//! it. To add one, write the function and name it in its file's list.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod approvals;
+mod batches;
+mod events;
+mod idempotency;
+mod instances;
+mod notifications;
+mod opening;
+mod runs;
+mod standups;
+mod support;
+mod tasks;
+mod threads;

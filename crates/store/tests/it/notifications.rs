@@ -1,0 +1,331 @@
+//! The queue of notifications: fairness, leases, retries, the end of chains.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use stationmaster_kernel::message::{self, ActorType, NewMessage};
+use stationmaster_kernel::notification::{
+    self, Batch, Failure, HOP_CAP, MAX_ATTEMPTS, NewNotification, Notification, Type,
+};
+use stationmaster_kernel::{Kind, NotificationId, Principal, Result};
+
+use crate::support::{TestStore, agent, on_both};
+
+on_both!(
+    users_take_turns_and_the_longest_waiting_is_first,
+    a_lease_hides_what_it_gave_out,
+    delivering_twice_keeps_the_first_time,
+    failures_wait_longer_and_longer_and_then_give_up,
+    a_failure_that_cannot_pass_gives_up_at_once,
+    a_worker_takes_one_of_each_agent_in_order,
+    a_worker_that_lost_its_lease_cannot_settle,
+    agents_may_not_dispatch,
+    only_the_agent_it_is_for_marks_it_read,
+    a_chain_of_agents_is_cut,
+    no_sequence_of_settlings_breaks_a_notification,
+);
+
+const ALL: Batch = Batch {
+    tenants: 10,
+    each: 10,
+    total: 100,
+};
+
+fn notify(store: &TestStore, tenant: &str, target: &str, content: &str) -> Notification {
+    let (who, new) = (
+        Principal::internal()
+            .within(tenant.parse().unwrap())
+            .unwrap(),
+        NewNotification {
+            target: target.parse().unwrap(),
+            kind: Type::System,
+            content: content.into(),
+            task: None,
+            metadata: None,
+        },
+    );
+    store
+        .write(move |tx| notification::create(tx, &who, new.clone()))
+        .unwrap()
+}
+
+fn waiting(store: &TestStore, batch: Batch) -> Vec<String> {
+    let found = store
+        .read(move |tx| notification::undelivered(tx, &Principal::internal(), batch, None))
+        .unwrap();
+    found.into_iter().map(|it| it.content).collect()
+}
+
+fn fail(store: &TestStore, id: &NotificationId, retryable: bool) -> Result<Notification> {
+    let id = id.clone();
+    store.write(move |tx| {
+        let failure = Failure {
+            error: "no".into(),
+            retryable,
+            retry_after: None,
+        };
+        notification::fail(tx, &Principal::internal(), &id, None, failure)
+    })
+}
+
+fn deliver(store: &TestStore, id: &NotificationId) -> Result<Notification> {
+    let id = id.clone();
+    store.write(move |tx| notification::deliver(tx, &Principal::internal(), &id, None))
+}
+
+fn users_take_turns_and_the_longest_waiting_is_first(store: &TestStore) {
+    for (tenant, content) in [
+        ("b", "b1"),
+        ("a", "a1"),
+        ("b", "b2"),
+        ("b", "b3"),
+        ("c", "c1"),
+        ("a", "a2"),
+    ] {
+        notify(store, tenant, "x", content);
+    }
+    assert_eq!(waiting(store, ALL), ["b1", "a1", "c1", "b2", "a2", "b3"]);
+    assert_eq!(
+        waiting(store, Batch { tenants: 2, ..ALL }),
+        ["b1", "a1", "b2", "a2", "b3"]
+    );
+    assert_eq!(waiting(store, Batch { each: 1, ..ALL }), ["b1", "a1", "c1"]);
+    assert_eq!(
+        waiting(store, Batch { total: 4, ..ALL }),
+        ["b1", "a1", "c1", "b2"]
+    );
+}
+
+fn a_lease_hides_what_it_gave_out(store: &TestStore) {
+    notify(store, "a", "x", "1");
+    let lease = Some(Duration::from_secs(60));
+    let given = store
+        .write(move |tx| notification::undelivered(tx, &Principal::internal(), ALL, lease))
+        .unwrap();
+    assert_eq!(given.len(), 1);
+    assert!(waiting(store, ALL).is_empty());
+    store.move_clock(Duration::from_secs(61));
+    assert_eq!(waiting(store, ALL), ["1"]);
+}
+
+fn delivering_twice_keeps_the_first_time(store: &TestStore) {
+    let it = notify(store, "a", "x", "1");
+    let first = deliver(store, &it.id).unwrap().delivered_at;
+    store.move_clock(Duration::from_secs(100));
+    assert_eq!(deliver(store, &it.id).unwrap().delivered_at, first);
+    assert!(waiting(store, ALL).is_empty());
+    assert_eq!(
+        fail(store, &it.id, true).unwrap_err().code,
+        "already_delivered"
+    );
+}
+
+fn failures_wait_longer_and_longer_and_then_give_up(store: &TestStore) {
+    let it = notify(store, "a", "x", "1");
+    let mut clock = Duration::ZERO;
+    let mut last = 0;
+    for attempt in 1..MAX_ATTEMPTS {
+        let failed = fail(store, &it.id, true).unwrap();
+        assert_eq!((failed.attempts, failed.dead_at), (attempt, None));
+        assert!(
+            waiting(store, ALL).is_empty(),
+            "it backs off after try {attempt}"
+        );
+        let now = store.read(|tx| Ok(tx.now())).unwrap();
+        let wait = failed.next_attempt_at.0 - now.0;
+        assert!(
+            wait > last,
+            "try {attempt} waits {wait} ms, the one before it {last} ms"
+        );
+        last = wait;
+        clock += Duration::from_millis(wait.unsigned_abs() + 1000);
+        store.move_clock(clock);
+        assert_eq!(waiting(store, ALL), ["1"]);
+    }
+    assert!(fail(store, &it.id, true).unwrap().dead_at.is_some());
+    store.move_clock(clock + Duration::from_secs(86_400));
+    assert!(waiting(store, ALL).is_empty());
+}
+
+fn a_failure_that_cannot_pass_gives_up_at_once(store: &TestStore) {
+    let it = notify(store, "a", "x", "1");
+    let dead = fail(store, &it.id, false).unwrap();
+    assert!(dead.dead_at.is_some());
+    assert_eq!(dead.last_error.as_deref(), Some("no"));
+    assert_eq!(
+        fail(store, &it.id, true).unwrap().attempts,
+        1,
+        "a dead one changes no more"
+    );
+    assert!(
+        deliver(store, &it.id).unwrap().dead_at.is_none(),
+        "a late delivery counts"
+    );
+}
+
+fn take(store: &TestStore, limit: u32) -> Vec<Notification> {
+    store
+        .write(move |tx| {
+            notification::take_due(
+                tx,
+                &Principal::system(),
+                "worker",
+                limit,
+                Duration::from_secs(60),
+            )
+        })
+        .unwrap()
+}
+
+fn a_worker_takes_one_of_each_agent_in_order(store: &TestStore) {
+    for (target, content) in [("x", "x1"), ("x", "x2"), ("y", "y1"), ("x", "x3")] {
+        notify(store, "a", target, content);
+    }
+    let contents = |taken: &[Notification]| {
+        taken
+            .iter()
+            .map(|it| it.content.clone())
+            .collect::<Vec<_>>()
+    };
+    let first = take(store, 10);
+    assert_eq!(contents(&first), ["x1", "y1"]);
+    assert!(
+        take(store, 10).is_empty(),
+        "both agents have one under lease"
+    );
+    deliver(store, &first[0].id).unwrap();
+    assert_eq!(contents(&take(store, 10)), ["x2"]);
+}
+
+fn a_worker_that_lost_its_lease_cannot_settle(store: &TestStore) {
+    notify(store, "a", "x", "1");
+    let stale = take(store, 1).remove(0);
+    store.move_clock(Duration::from_secs(61));
+    let fresh = take(store, 1).remove(0);
+    assert_eq!(fresh.id, stale.id);
+    let settle = |fence| {
+        let id = stale.id.clone();
+        store.write(move |tx| notification::deliver(tx, &Principal::system(), &id, Some(fence)))
+    };
+    let error = settle(stale.lease.fence).unwrap_err();
+    assert_eq!((error.kind, error.code), (Kind::Conflict, "lease_lost"));
+    settle(fresh.lease.fence).unwrap();
+}
+
+fn agents_may_not_dispatch(store: &TestStore) {
+    let it = notify(store, "a", "x", "1");
+    let who = agent("a", "x");
+    let error = store
+        .write(move |tx| notification::deliver(tx, &who, &it.id, None))
+        .unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden);
+}
+
+fn only_the_agent_it_is_for_marks_it_read(store: &TestStore) {
+    let it = notify(store, "a", "x", "1");
+    let read = |who: Principal| {
+        let id = it.id.clone();
+        store.write(move |tx| notification::mark_read(tx, &who, &id))
+    };
+    assert_eq!(read(agent("a", "y")).unwrap_err().kind, Kind::Forbidden);
+    assert_eq!(read(agent("b", "x")).unwrap_err().kind, Kind::NotFound);
+    assert!(read(agent("a", "x")).unwrap().read_at.is_some());
+}
+
+fn a_chain_of_agents_is_cut(store: &TestStore) {
+    let task = store.task(&agent("t", "ping"), "one");
+    let say = |who: &str, actor: ActorType, content: &str| {
+        let (who, new) = (
+            agent("t", who),
+            NewMessage {
+                task: task.id.clone(),
+                content: content.into(),
+                actor_type: actor,
+                actor_id: None,
+                agent_role: None,
+                attachments: None,
+            },
+        );
+        store
+            .write(move |tx| message::post(tx, &who, new.clone()))
+            .unwrap();
+    };
+    // Whoever is woken answers and wakes the other, for ever if it were let.
+    let turns_until_quiet = || {
+        let mut turns = 0;
+        while let Some(it) = take(store, 1).pop() {
+            turns += 1;
+            let other = if it.target.as_str() == "ping" {
+                "pong"
+            } else {
+                "ping"
+            };
+            say(
+                it.target.as_str(),
+                ActorType::Agent,
+                &format!("@{other} your turn"),
+            );
+            deliver(store, &it.id).unwrap();
+        }
+        turns
+    };
+    for _ in 0..2 {
+        say("ping", ActorType::User, "@ping start");
+        assert_eq!(
+            turns_until_quiet(),
+            1 + HOP_CAP,
+            "a person's message starts anew"
+        );
+    }
+}
+
+/// Whatever happens to it in whatever order, a notification is never both delivered and dead, is
+/// never tried too often, and is given out only while it is open and due.
+fn no_sequence_of_settlings_breaks_a_notification(store: &TestStore) {
+    let mut runner = TestRunner::new(Config {
+        cases: 24,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    runner
+        .run(&prop::collection::vec(0..5u8, 1..12), |acts| {
+            let it = notify(store, "p", "x", "property");
+            let mut clock = Duration::ZERO;
+            for act in acts {
+                // Refusals are part of the game.
+                let _ = match act {
+                    0 => deliver(store, &it.id).map(drop),
+                    1 => fail(store, &it.id, true).map(drop),
+                    2 => fail(store, &it.id, false).map(drop),
+                    3 => {
+                        take(store, 1);
+                        Ok(())
+                    }
+                    _ => {
+                        clock += Duration::from_secs(700);
+                        store.move_clock(clock);
+                        Ok(())
+                    }
+                };
+                let id = it.id.clone();
+                let now = store
+                    .read(move |tx| Ok((tx.notification(&id)?, tx.now())))
+                    .unwrap();
+                let (found, now) = (now.0.unwrap(), now.1);
+                prop_assert!(found.delivered_at.is_none() || found.dead_at.is_none());
+                prop_assert!(found.attempts <= MAX_ATTEMPTS);
+                let given = store
+                    .read(|tx| tx.due_notifications(&"p".parse()?, tx.now(), 100))
+                    .unwrap()
+                    .iter()
+                    .any(|other| other.id == it.id);
+                let due =
+                    found.is_open() && found.next_attempt_at <= now && found.lease.until <= now;
+                prop_assert_eq!(given, due);
+            }
+            deliver(store, &it.id).unwrap();
+            Ok(())
+        })
+        .unwrap();
+}

@@ -1,0 +1,185 @@
+//! Messages and documents: what is kept of them, and whom they wake.
+
+use stationmaster_kernel::document::{self, DocumentFilter, NewDocument};
+use stationmaster_kernel::message::{self, ActorType, NewMessage};
+use stationmaster_kernel::notification::{Notification, NotificationFilter, Type};
+use stationmaster_kernel::task::{self, NewTask, Task};
+use stationmaster_kernel::{Kind, Page, Principal, TaskId};
+
+use crate::support::{TestStore, agent, on_both};
+
+on_both!(
+    a_person_wakes_the_tasks_agent,
+    an_assignee_is_woken_instead_of_the_maker,
+    a_mention_wins_over_a_message,
+    an_agents_own_message_never_wakes_itself,
+    assigning_a_task_wakes_the_assignee_unless_it_did_so_itself,
+    a_message_needs_a_task_that_is_there,
+    documents_keep_their_type,
+);
+
+fn post(store: &TestStore, who: &Principal, task: &Task, actor: ActorType, content: &str) {
+    let (who, new) = (
+        who.clone(),
+        NewMessage {
+            task: task.id.clone(),
+            content: content.into(),
+            actor_type: actor,
+            actor_id: None,
+            agent_role: None,
+            attachments: None,
+        },
+    );
+    store
+        .write(move |tx| message::post(tx, &who, new.clone()))
+        .unwrap();
+}
+
+/// Who is woken, and why, oldest first.
+fn woken(store: &TestStore) -> Vec<(String, Type)> {
+    let list = |tx: &mut dyn stationmaster_kernel::Tx| {
+        tx.notifications(
+            &"t".parse()?,
+            &NotificationFilter::default(),
+            Page::first(100),
+        )
+    };
+    let mut all: Vec<Notification> = store.read(list).unwrap();
+    all.reverse();
+    all.into_iter()
+        .map(|it| (it.target.to_string(), it.kind))
+        .collect()
+}
+
+fn pairs(expected: &[(&str, Type)]) -> Vec<(String, Type)> {
+    expected
+        .iter()
+        .map(|(who, why)| ((*who).to_owned(), why.clone()))
+        .collect()
+}
+
+fn a_person_wakes_the_tasks_agent(store: &TestStore) {
+    let who = agent("t", "writer");
+    let task = store.task(&who, "one");
+    post(store, &who, &task, ActorType::User, "hello");
+    assert_eq!(woken(store), pairs(&[("writer", Type::Message)]));
+}
+
+fn an_assignee_is_woken_instead_of_the_maker(store: &TestStore) {
+    let who = agent("t", "writer");
+    let new = NewTask {
+        title: "one".into(),
+        assignee: Some("lead".parse().unwrap()),
+        ..NewTask::default()
+    };
+    let caller = who.clone();
+    let task = store
+        .write(move |tx| task::create(tx, &caller, new.clone()))
+        .unwrap();
+    post(store, &who, &task, ActorType::User, "hello");
+    assert_eq!(
+        woken(store),
+        pairs(&[("lead", Type::Assignment), ("lead", Type::Message)])
+    );
+}
+
+fn a_mention_wins_over_a_message(store: &TestStore) {
+    let who = agent("t", "writer");
+    let task = store.task(&who, "one");
+    post(
+        store,
+        &who,
+        &task,
+        ActorType::User,
+        "@writer and @lead, and @writer again",
+    );
+    assert_eq!(
+        woken(store),
+        pairs(&[("writer", Type::Mention), ("lead", Type::Mention)])
+    );
+}
+
+fn an_agents_own_message_never_wakes_itself(store: &TestStore) {
+    let who = agent("t", "writer");
+    let task = store.task(&who, "one");
+    post(
+        store,
+        &who,
+        &task,
+        ActorType::Agent,
+        "@writer to self, @lead too",
+    );
+    assert_eq!(woken(store), pairs(&[("lead", Type::Mention)]));
+}
+
+fn assigning_a_task_wakes_the_assignee_unless_it_did_so_itself(store: &TestStore) {
+    let assign = |who: &Principal, to: &str| {
+        let (who, new) = (
+            who.clone(),
+            NewTask {
+                title: "one".into(),
+                assignee: Some(to.parse().unwrap()),
+                ..NewTask::default()
+            },
+        );
+        store
+            .write(move |tx| task::create(tx, &who, new.clone()))
+            .unwrap();
+    };
+    assign(&agent("t", "lead"), "lead");
+    assert_eq!(woken(store), pairs(&[]));
+    assign(&agent("t", "lead"), "writer");
+    assert_eq!(woken(store), pairs(&[("writer", Type::Assignment)]));
+}
+
+fn a_message_needs_a_task_that_is_there(store: &TestStore) {
+    let new = NewMessage {
+        task: TaskId::new("task_none"),
+        content: "hello".into(),
+        actor_type: ActorType::Agent,
+        actor_id: None,
+        agent_role: None,
+        attachments: None,
+    };
+    let error = store
+        .write(move |tx| message::post(tx, &agent("t", "a"), new.clone()))
+        .unwrap_err();
+    assert_eq!((error.kind, error.code), (Kind::NotFound, "task_not_found"));
+}
+
+fn documents_keep_their_type(store: &TestStore) {
+    let who = agent("t", "writer");
+    let task = store.task(&who, "one");
+    for doc_type in [None, Some("plan")] {
+        let (who, new) = (
+            who.clone(),
+            NewDocument {
+                task: task.id.clone(),
+                title: "D".into(),
+                content: String::new(),
+                doc_type: doc_type.map(str::to_owned),
+            },
+        );
+        store
+            .write(move |tx| document::create(tx, &who, new.clone()))
+            .unwrap();
+    }
+    let types = |filter: DocumentFilter| {
+        let who = who.clone();
+        let list = store
+            .read(move |tx| document::list(tx, &who, &filter, Page::first(10)))
+            .unwrap();
+        list.items
+            .into_iter()
+            .map(|document| document.doc_type)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(types(DocumentFilter::default()), ["plan", "note"]);
+    assert_eq!(
+        types(DocumentFilter {
+            doc_type: Some("plan".into()),
+            task: Some(task.id)
+        }),
+        ["plan"]
+    );
+}

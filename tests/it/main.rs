@@ -1,0 +1,11 @@
+//! The one integration binary: the real program over real HTTP, a folder for each contract.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod mission_control;
+mod pages;
+mod support;

@@ -1,0 +1,9 @@
+//! What every contract's tests share: a server with known secrets, callers, tokens, streams.
+
+pub(crate) mod api;
+pub(crate) mod jwt;
+pub(crate) mod process;
+pub(crate) mod sse;
+pub(crate) mod wait;
+
+pub(crate) use api::{Api, Caller, Json};
