@@ -88,6 +88,17 @@ impl Gate {
         }
     }
 
+    /// The agent, else the internal service, as [`Self::anyone`] but never an operator.
+    ///
+    /// # Errors
+    /// As [`Self::agent`].
+    pub fn agent_or_internal(&self, headers: &HeaderMap) -> Result<Principal> {
+        if headers.contains_key(INTERNAL_TOKEN) && !headers.contains_key(AGENT_TOKEN) {
+            return self.internal(headers);
+        }
+        self.agent(headers)
+    }
+
     /// The operator: the admin token, or a token whose role is `admin` or `operator`.
     ///
     /// # Errors

@@ -319,7 +319,8 @@ fn queue(tx: &mut dyn Tx, who: &Principal, notification: Notification) -> Result
 /// Queues a notification that somebody asks for.
 ///
 /// # Errors
-/// Every problem of the request; `task_not_found`.
+/// Every problem of the request; `task_not_found`; `too_many_hops` for an agent at the end of a
+/// chain of agents that wake each other.
 pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewNotification) -> Result<Notification> {
     who.require(Right::Work)?;
     let mut problems = Problems::default();
@@ -337,6 +338,12 @@ pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewNotification) -> Result<
         Some(handle) => hops_after(tx, &tenant, handle, new.task.as_ref())?,
         None => 0,
     };
+    if hops > HOP_CAP {
+        return Err(Error::forbidden(
+            "too_many_hops",
+            "agents have woken each other too often in a row; a person must speak first",
+        ));
+    }
     let notification = Notification {
         kind: new.kind,
         content: new.content,

@@ -172,12 +172,40 @@ fn read_loop(mut connection: PostgresConnection, queue: &Receiver<Box<dyn Work>>
     }
 }
 
+/// How often a query is run again when its connection was lost: reading twice harms nothing.
+const READ_TRIES: u32 = 3;
+
 fn read_one(connection: &mut PostgresConnection, work: &mut dyn Work) -> Result<(), Error> {
-    let (now, _) = connection.begin().map_err(Failure::into_error)?;
+    let mut turn = 0;
+    loop {
+        let (outcome, failed) = read_once(connection, work);
+        turn += 1;
+        if turn == READ_TRIES || !failed.is_some_and(FailureKind::may_pass) {
+            return outcome;
+        }
+    }
+}
+
+fn read_once(
+    connection: &mut PostgresConnection,
+    work: &mut dyn Work,
+) -> (Result<(), Error>, Option<FailureKind>) {
+    let now = match connection.begin() {
+        Ok((now, _)) => now,
+        Err(failure) => {
+            connection.rollback();
+            let kind = failure.kind;
+            return (Err(failure.into_error()), Some(kind));
+        }
+    };
     let mut handle = Handle::new(connection, now, 0);
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work.run(&mut handle)));
+    let failed = handle.failure();
     connection.rollback();
-    outcome.unwrap_or_else(|_| Err(Error::internal("a query panicked")))
+    (
+        outcome.unwrap_or_else(|_| Err(Error::internal("a query panicked"))),
+        failed,
+    )
 }
 
 /// Waits for other instances' commits. A lost connection may have lost a wake, so coming back

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::error::{ErrorBody, Problem};
 use super::notification::Notification;
-use super::request::{Body, Id, InternalCaller, Query};
+use super::request::{Id, InternalCaller, Members, Query};
 
 /// How many deliveries one answer holds at most.
 const TOTAL: u32 = 1000;
@@ -103,7 +103,7 @@ pub(super) async fn undelivered_by_post(
     State(app): State<App>,
     InternalCaller(who): InternalCaller,
     query: Query,
-    Body { fields, .. }: Body,
+    Members(fields): Members,
 ) -> Result<Json<Deliveries>, Problem> {
     answer(&app, who, fields, &query).await
 }
@@ -210,7 +210,7 @@ pub(super) async fn fail(
     InternalCaller(who): InternalCaller,
     Id(id): Id,
     query: Query,
-    Body { mut fields, .. }: Body,
+    Members(mut fields): Members,
 ) -> Result<Json<Notification>, Problem> {
     let who = owner(&who, &query)?;
     let failure = Failure {

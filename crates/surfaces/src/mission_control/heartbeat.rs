@@ -9,7 +9,7 @@ use stationmaster_kernel::heartbeat::{self, NewHeartbeat, Pending};
 use utoipa::ToSchema;
 
 use super::error::{ErrorBody, Problem};
-use super::request::{AgentCaller, Body, same_tenant};
+use super::request::{AgentCaller, Members, same_tenant};
 
 /// A heartbeat as events show it.
 #[derive(Debug, Serialize)]
@@ -97,7 +97,7 @@ impl From<Pending> for PendingReply {
 pub(super) async fn record(
     State(app): State<App>,
     AgentCaller(who): AgentCaller,
-    Body { mut fields, .. }: Body,
+    Members(mut fields): Members,
 ) -> Result<Json<HeartbeatReply>, Problem> {
     same_tenant(&who, fields.string("user_id").as_deref())?;
     let new = NewHeartbeat {

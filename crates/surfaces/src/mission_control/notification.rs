@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::error::{ErrorBody, Problem};
 use super::request::{
-    AgentCaller, AnyCaller, Body, Id, Listed, Query, create as create_once, same_tenant,
+    AgentCaller, AgentOrInternalCaller, Body, Id, Listed, Query, create as create_once, same_tenant,
 };
 
 /// A notification as this contract shows it.
@@ -131,7 +131,7 @@ pub(super) async fn list(
         (status = 413, body = ErrorBody)))]
 pub(super) async fn create(
     State(app): State<App>,
-    AnyCaller(who): AnyCaller,
+    AgentOrInternalCaller(who): AgentOrInternalCaller,
     Body { mut fields, once }: Body,
 ) -> Result<Response, Problem> {
     let user_id = fields.string("user_id");

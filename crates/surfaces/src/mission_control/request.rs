@@ -48,12 +48,17 @@ caller!(
     |app, headers| app.gate.internal(headers)
 );
 caller!(
+    /// An agent, or the internal service for any of them.
+    AgentOrInternalCaller,
+    |app, headers| app.gate.agent_or_internal(headers)
+);
+caller!(
     /// An agent, the internal service or an operator; the kernel decides what each may do.
     AnyCaller,
     |app, headers| app.gate.anyone(headers)
 );
 
-/// The members of the body and the key that makes a repeat of it harmless.
+/// The members of a create's body and the key that makes a repeat of it harmless.
 #[derive(Debug)]
 pub(super) struct Body {
     pub fields: Fields,
@@ -65,19 +70,35 @@ impl FromRequest<App> for Body {
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Response> {
         let (parts, content) = request.into_parts();
-        let bytes = body::read(content, BODY_LIMIT)
-            .await
-            .map_err(|error| error::bad_body(&error))?;
-        let read = || -> Result<Self, Error> {
-            let members: Object = body::object(&bytes)?;
-            let once = Once::of(&parts.headers, &members)?;
-            Ok(Self {
-                fields: Fields::new(members),
-                once,
-            })
-        };
-        read().map_err(|error| Problem(error).into_response())
+        let members = members(content).await?;
+        let once =
+            Once::of(&parts.headers, &members).map_err(|error| Problem(error).into_response())?;
+        Ok(Self {
+            fields: Fields::new(members),
+            once,
+        })
     }
+}
+
+/// The members of any other body, in which a key means nothing.
+#[derive(Debug)]
+pub(super) struct Members(pub Fields);
+
+impl FromRequest<App> for Members {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Response> {
+        members(request.into_body())
+            .await
+            .map(|members| Self(Fields::new(members)))
+    }
+}
+
+async fn members(content: axum::body::Body) -> Result<Object, Response> {
+    let bytes = body::read(content, BODY_LIMIT)
+        .await
+        .map_err(|error| error::bad_body(&error))?;
+    body::object(&bytes).map_err(|error| Problem(error).into_response())
 }
 
 /// The id in the path.

@@ -9,7 +9,7 @@ use stationmaster_kernel::{Principal, TenantId};
 use utoipa::ToSchema;
 
 use super::error::{ErrorBody, Problem};
-use super::request::{AnyCaller, Body, same_tenant};
+use super::request::{AgentOrInternalCaller, Members, same_tenant};
 
 /// How many tenants one request sums up.
 const TENANTS: usize = 1000;
@@ -112,8 +112,8 @@ pub(super) struct StandupBody {
         (status = 403, body = ErrorBody)))]
 pub(super) async fn hold(
     State(app): State<App>,
-    AnyCaller(who): AnyCaller,
-    Body { mut fields, .. }: Body,
+    AgentOrInternalCaller(who): AgentOrInternalCaller,
+    Members(mut fields): Members,
 ) -> Result<Json<StandupReply>, Problem> {
     let user_id = fields.string("user_id").filter(|text| !text.is_empty());
     same_tenant(&who, user_id.as_deref())?;

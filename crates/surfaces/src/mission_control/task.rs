@@ -12,7 +12,9 @@ use stationmaster_kernel::{Object, Result, TaskId};
 use utoipa::ToSchema;
 
 use super::error::{ErrorBody, Problem};
-use super::request::{AgentCaller, Body, Id, Listed, Query, create as create_once, same_tenant};
+use super::request::{
+    AgentCaller, Body, Id, Listed, Members, Query, create as create_once, same_tenant,
+};
 
 /// A task as this contract shows it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -188,7 +190,7 @@ pub(super) async fn update(
     State(app): State<App>,
     AgentCaller(who): AgentCaller,
     Id(id): Id,
-    Body { mut fields, .. }: Body,
+    Members(mut fields): Members,
 ) -> Result<Json<Task>, Problem> {
     same_tenant(&who, fields.string("user_id").as_deref())?;
     let change = read_change(&mut fields);

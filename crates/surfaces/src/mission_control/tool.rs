@@ -19,7 +19,7 @@ use super::document::Document;
 use super::error::{ErrorBody, Problem};
 use super::message::Message;
 use super::notification::Notification;
-use super::request::{AgentCaller, Body, Id, Listed, create, same_tenant};
+use super::request::{AgentCaller, Id, Listed, Members, create, same_tenant};
 use super::task::Task;
 use super::tool_request::ToolRequest;
 
@@ -179,7 +179,7 @@ pub(super) async fn run(
     AgentCaller(who): AgentCaller,
     Id(name): Id,
     headers: HeaderMap,
-    Body { mut fields, .. }: Body,
+    Members(mut fields): Members,
 ) -> Result<Response, Problem> {
     same_tenant(&who, tenant_header(&headers))?;
     same_tenant(&who, fields.string("tenant_id").as_deref())?;

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::error::{ErrorBody, Problem};
 use super::request::{
-    AgentCaller, AnyCaller, Body, Id, Listed, Query, create as create_once, same_tenant,
+    AgentCaller, AnyCaller, Body, Id, Listed, Members, Query, create as create_once, same_tenant,
 };
 
 /// A tool request as this contract shows it.
@@ -249,7 +249,7 @@ pub(super) async fn decide(
     State(app): State<App>,
     AnyCaller(who): AnyCaller,
     Id(id): Id,
-    Body { fields, .. }: Body,
+    Members(fields): Members,
 ) -> Result<Json<ToolRequest>, Problem> {
     settle(&app, who, ApprovalId::new(id), fields).await
 }
@@ -262,7 +262,7 @@ pub(super) async fn decide(
 pub(super) async fn decide_named(
     State(app): State<App>,
     AnyCaller(who): AnyCaller,
-    Body { mut fields, .. }: Body,
+    Members(mut fields): Members,
 ) -> Result<Json<ToolRequest>, Problem> {
     let id = ApprovalId::new(fields.required_id("id"));
     settle(&app, who, id, fields).await
@@ -274,6 +274,7 @@ async fn settle(
     id: ApprovalId,
     mut fields: Fields,
 ) -> Result<Json<ToolRequest>, Problem> {
+    same_tenant(&who, fields.string("user_id").as_deref())?;
     let status = fields.required_string("status");
     let decision = decision(&status);
     if decision.is_none() && !status.is_empty() {
