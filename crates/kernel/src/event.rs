@@ -45,7 +45,7 @@ pub enum Happening {
     NotificationDead(Notification),
     #[serde(rename = "notification.read")]
     NotificationRead(Notification),
-    /// A chain of agents waking agents reached its cap; this one was never queued.
+    /// A chain of agents waking agents reached its cap; this one is dead from the start.
     #[serde(rename = "notification.suppressed")]
     NotificationSuppressed(Notification),
     #[serde(rename = "heartbeat.recorded")]

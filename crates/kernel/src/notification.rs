@@ -230,7 +230,7 @@ pub(crate) struct Wake<'a> {
     pub message: Option<&'a Message>,
 }
 
-/// Queues a notification, unless a chain of agents has reached [`HOP_CAP`].
+/// Queues a notification that something else causes.
 pub(crate) fn wake(tx: &mut dyn Tx, who: &Principal, wake: Wake<'_>) -> Result<()> {
     let tenant = match wake.task {
         Some(task) => task.tenant.clone(),
@@ -295,24 +295,21 @@ fn blank(tx: &mut dyn Tx, tenant: TenantId, target: Handle) -> Result<Notificati
     })
 }
 
-fn queue(tx: &mut dyn Tx, who: &Principal, notification: Notification) -> Result<Notification> {
-    let tenant = notification.tenant.clone();
-    if notification.hops > HOP_CAP {
-        event::record(
-            tx,
-            who,
-            &tenant,
-            Happening::NotificationSuppressed(notification.clone()),
-        )?;
-        return Ok(notification);
+/// Puts a notification into the queue; one past [`HOP_CAP`] is dead from the start, and says why.
+fn queue(tx: &mut dyn Tx, who: &Principal, mut notification: Notification) -> Result<Notification> {
+    let capped = notification.hops > HOP_CAP;
+    if capped {
+        notification.dead_at = Some(tx.now());
+        notification.last_error = Some(format!("agents woke each other {HOP_CAP} times in a row"));
     }
     tx.insert_notification(&notification)?;
-    event::record(
-        tx,
-        who,
-        &tenant,
-        Happening::NotificationCreated(notification.clone()),
-    )?;
+    let what = if capped {
+        Happening::NotificationSuppressed
+    } else {
+        Happening::NotificationCreated
+    };
+    let tenant = notification.tenant.clone();
+    event::record(tx, who, &tenant, what(notification.clone()))?;
     Ok(notification)
 }
 

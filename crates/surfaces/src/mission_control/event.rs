@@ -132,7 +132,9 @@ fn shown(what: &Happening) -> Option<(&'static str, Value)> {
         Happening::NotificationDelivered(it) => {
             ("notification.delivered", json!(Notification::from(it)))
         }
-        Happening::NotificationDead(it) => ("notification.dead", json!(Notification::from(it))),
+        Happening::NotificationDead(it) | Happening::NotificationSuppressed(it) => {
+            ("notification.dead", json!(Notification::from(it)))
+        }
         Happening::HeartbeatRecorded(it) => ("heartbeat.recorded", json!(Heartbeat::from(it))),
         Happening::StandupCreated(it) => ("standup.created", json!(Standup::from(it))),
         Happening::StandupUpdated(it) => ("standup.updated", json!(Standup::from(it))),
@@ -140,7 +142,6 @@ fn shown(what: &Happening) -> Option<(&'static str, Value)> {
         Happening::ApprovalUpdated(it) => ("tool_request.updated", json!(ToolRequest::from(it))),
         Happening::NotificationFailed(_)
         | Happening::NotificationRead(_)
-        | Happening::NotificationSuppressed(_)
         | Happening::AgentRegistered(_)
         | Happening::RunStarted(_)
         | Happening::RunEnded(_) => return None,
