@@ -6,6 +6,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod agent_runtime;
+mod faults;
 mod mission_control;
 mod pages;
 mod support;

@@ -39,8 +39,15 @@ impl Fields {
             .filter(|value| !value.is_null())
     }
 
+    /// A string without the NUL character, which one of the two databases cannot take, not even
+    /// to look for.
     pub fn string(&mut self, name: &str) -> Option<String> {
         match self.value(name)? {
+            Value::String(text) if text.contains('\0') => {
+                self.problems
+                    .add(name, "must not contain the NUL character");
+                None
+            }
             Value::String(text) => Some(text),
             other => self.wrong(name, "a string", &other),
         }
@@ -57,9 +64,9 @@ impl Fields {
 
     /// The id of something: a string that is there and not empty.
     pub fn required_id(&mut self, name: &str) -> String {
-        let given = self.has(name);
+        let is_text = self.members.get(name).is_some_and(Value::is_string);
         let id = self.required_string(name);
-        if given && id.is_empty() {
+        if is_text && id.is_empty() {
             self.problems.add(name, "must be a non-empty string");
         }
         id

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Router, middleware};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::body;
 
 /// How long a peer may take to send a request's head.
 const HEAD: Duration = Duration::from_secs(30);
@@ -26,6 +28,7 @@ const CONNECTIONS: usize = 16_384;
 
 /// Serves until `stopping`, then lets open requests finish.
 pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
+    let router = router.layer(middleware::from_fn(body::drain));
     let connections = TaskTracker::new();
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
     loop {

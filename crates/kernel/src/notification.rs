@@ -316,8 +316,7 @@ fn queue(tx: &mut dyn Tx, who: &Principal, mut notification: Notification) -> Re
 /// Queues a notification that somebody asks for.
 ///
 /// # Errors
-/// Every problem of the request; `task_not_found`; `too_many_hops` for an agent at the end of a
-/// chain of agents that wake each other.
+/// Every problem of the request; `task_not_found`.
 pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewNotification) -> Result<Notification> {
     who.require(Right::Work)?;
     let mut problems = Problems::default();
@@ -335,12 +334,6 @@ pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewNotification) -> Result<
         Some(handle) => hops_after(tx, &tenant, handle, new.task.as_ref())?,
         None => 0,
     };
-    if hops > HOP_CAP {
-        return Err(Error::forbidden(
-            "too_many_hops",
-            "agents have woken each other too often in a row; a person must speak first",
-        ));
-    }
     let notification = Notification {
         kind: new.kind,
         content: new.content,

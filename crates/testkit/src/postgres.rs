@@ -1,8 +1,13 @@
 //! A real PostgreSQL for tests: one throw-away cluster, shared by every test process of a run.
 //!
-//! The first process that needs it makes and starts it. Every process holds a shared lock on a
-//! file while it lives, and a small watchdog ends the cluster once nobody has held that lock for a
-//! while; so nothing is left behind, however the tests end.
+//! The first process that needs it makes and starts it. Every process holds a shared lock on the
+//! file `users` while it lives, and a small watchdog ends the cluster and removes its directory
+//! once nobody has held that lock for a while; so nothing is left behind, however the tests end.
+//! Who joins, starts or ends the cluster holds the gate meanwhile.
+//!
+//! The cluster belongs to a user that is not root (PostgreSQL refuses root), listens on a socket in
+//! its own directory, and nobody else on the machine can reach that directory. It keeps nothing
+//! safe on disk: it is made to be thrown away.
 
 #![expect(
     clippy::expect_used,
@@ -10,35 +15,46 @@
 )]
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Ends the cluster in `$1` with the programs in `$2` once the lock on `$1/users` has been free for
-/// ten looks in a row, a second apart. `$3` is the user to run as, or empty. It holds the gate `$4`
-/// while it does so: nobody can join a cluster that is being ended.
+/// Ends the cluster in the directory `$1` with the command that follows `$2`, once nobody has used
+/// it at ten looks in a row, a second apart. It holds the gate `$2` while it does so: nobody can
+/// join a cluster that is being ended. It stays in the directory it was started for, so it goes
+/// away, too, when that is removed and another takes its name.
 const WATCHDOG: &str = r#"
-exec 9>>"$4"
+cd -- "$1" || exit
+directory=$1 gate=$2
+shift 2
 free=0
-while :; do
+while [ -e users ]; do
     sleep 1
-    if flock --exclusive --nonblock "$1/users" true; then free=$((free + 1)); else free=0; fi
+    if flock --nonblock users true; then free=$((free + 1)); else free=0; fi
     if [ "$free" -ge 10 ]; then
-        flock --exclusive 9
-        if flock --exclusive --nonblock "$1/users" true; then break; fi
-        flock --unlock 9
+        exec 9>>"$gate"
+        flock 9
+        if [ -e users ] && flock --nonblock users true; then
+            "$@"
+            rm -rf -- "$directory" "$gate"
+            exit
+        fi
+        exec 9>&-
         free=0
     fi
 done
-if [ -n "$3" ]; then
-    runuser -u "$3" -- "$2/pg_ctl" -D "$1/data" -m immediate stop
-else
-    "$2/pg_ctl" -D "$1/data" -m immediate stop
-fi
-rm -rf "$1"
 "#;
+
+/// What a cluster that is thrown away can do without, and what many tests at once need.
+const SETTINGS: &str = "listen_addresses = ''
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+shared_buffers = 64MB
+max_connections = 200
+";
 
 /// A database of a test's own, dropped with this value.
 pub struct TestDatabase {
@@ -52,13 +68,9 @@ pub struct TestDatabase {
 /// Where PostgreSQL is not installed: these tests are never skipped.
 #[must_use]
 pub fn database() -> TestDatabase {
-    static MADE: AtomicU32 = AtomicU32::new(0);
     let cluster = cluster();
-    let name = format!(
-        "test_{}_{}",
-        std::process::id(),
-        MADE.fetch_add(1, Ordering::Relaxed)
-    );
+    // A process's number alone comes again, here or in another container that shares the cluster.
+    let name = format!("test_{:016x}", RandomState::new().build_hasher().finish());
     cluster.sql(&format!("CREATE DATABASE {name}"));
     TestDatabase {
         url: cluster.url(&name),
@@ -72,22 +84,41 @@ impl TestDatabase {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// The database's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A connection URL to another database of the same cluster: what cannot be done to a database
+    /// from inside is done from there.
+    #[must_use]
+    pub fn maintenance_url(&self) -> String {
+        cluster().url("postgres")
+    }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        cluster().sql(&format!(
-            "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-            self.name
-        ));
+        let dropped =
+            cluster().try_sql(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        // A second panic would hide why the test fails.
+        assert!(
+            dropped.status.success() || std::thread::panicking(),
+            "dropping {}: {}",
+            self.name,
+            String::from_utf8_lossy(&dropped.stderr)
+        );
     }
 }
 
 struct Cluster {
     directory: PathBuf,
+    /// Where PostgreSQL's programs are; empty where they are found by `PATH`.
     programs: PathBuf,
     /// Held, shared, as long as this process lives.
-    _user: File,
+    users: Option<File>,
 }
 
 fn cluster() -> &'static Cluster {
@@ -96,171 +127,221 @@ fn cluster() -> &'static Cluster {
 }
 
 impl Cluster {
-    /// Joins the cluster of this run, or starts it.
+    /// Joins the cluster of this workspace, or starts it.
     fn join() -> Self {
-        let programs = programs();
-        let directory = std::env::temp_dir().join(format!("stationmaster-postgres-{}", user_id()));
-        // One process at a time decides whether the cluster must be started.
-        let gate = open(&directory.with_extension("gate"));
-        gate.lock().expect("the lock that starts the cluster");
-        if !directory.join("ready").exists() || !answers(&directory, &programs) {
-            start(&directory, &programs);
+        let mut cluster = Self {
+            directory: directory(),
+            programs: programs(),
+            users: None,
+        };
+        let gate = cluster.directory.with_extension("gate");
+        let _gate = pass(&gate);
+        if !cluster.answers() {
+            cluster.clear();
+            cluster.start();
         }
-        let user = open(&directory.join("users"));
-        user.lock_shared().expect("the lock that keeps the cluster");
-        Self {
-            directory,
-            programs,
-            _user: user,
+        cluster.watch(&gate);
+        let users = open(&cluster.directory.join("users"));
+        users
+            .lock_shared()
+            .expect("the lock that keeps the cluster");
+        cluster.users = Some(users);
+        cluster
+    }
+
+    fn answers(&self) -> bool {
+        let asked = Command::new(self.programs.join("pg_isready"))
+            .args(["-q", "-h"])
+            .arg(&self.directory)
+            .status();
+        asked.is_ok_and(|status| status.success())
+    }
+
+    /// Removes what an earlier run left behind that was cut off together with its watchdog.
+    fn clear(&self) {
+        let data = self.directory.join("data");
+        // The number may be another process's by now; the server's own works in its data directory.
+        let is_server = |id: &str| {
+            fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|directory| directory == data)
+        };
+        let noted = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+        if noted.lines().next().is_some_and(is_server) {
+            // If it cannot be stopped, starting another one fails and says why.
+            let _ = self.end().output();
         }
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+
+    fn start(&self) {
+        let data = self.directory.join("data");
+        // Made by its owner, and for nobody else: the server trusts whoever reaches its socket.
+        succeed(as_owner("mkdir").args(["-m", "700"]).arg(&self.directory));
+        drop(open(&self.directory.join("users")));
+        succeed(
+            self.owners("initdb")
+                .args(["--no-sync", "--auth=trust", "--username=postgres"])
+                .args(["--encoding=UTF8", "--locale=C", "-D"])
+                .arg(&data),
+        );
+        let socket = self.directory.display().to_string().replace('\'', "''");
+        let settings = format!("{SETTINGS}unix_socket_directories = '{socket}'\n");
+        let file = data.join("postgresql.conf");
+        let mut text = fs::read_to_string(&file).expect("the cluster's settings");
+        text.push_str(&settings);
+        fs::write(&file, text).expect("the cluster's settings are written");
+        succeed(
+            self.owners("pg_ctl")
+                .args(["start", "--silent", "-w", "-l"])
+                .arg(self.directory.join("log"))
+                .arg("-D")
+                .arg(&data),
+        );
+    }
+
+    /// Sees to it that a watchdog is there. It holds the lock on its file as long as it lives.
+    fn watch(&self, gate: &Path) {
+        let watched = open(&self.directory.join("watchdog"));
+        if watched.try_lock().is_err() {
+            return;
+        }
+        let end = self.end();
+        #[expect(clippy::zombie_processes, reason = "it outlives the tests on purpose")]
+        let _watchdog = Command::new("setsid")
+            .args(["sh", "-c", WATCHDOG, "watchdog"])
+            .arg(&self.directory)
+            .arg(gate)
+            .arg(end.get_program())
+            .args(end.get_args())
+            .current_dir("/")
+            .stdin(watched)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the cluster's watchdog starts");
+    }
+
+    /// The command that ends the server.
+    fn end(&self) -> Command {
+        let mut command = self.owners("pg_ctl");
+        command
+            .args(["stop", "--silent", "-m", "immediate", "-D"])
+            .arg(self.directory.join("data"));
+        command
+    }
+
+    /// One of PostgreSQL's programs, run by the cluster's owner.
+    fn owners(&self, program: &str) -> Command {
+        as_owner(self.programs.join(program))
     }
 
     fn url(&self, database: &str) -> String {
-        format!(
-            "postgres://postgres@localhost/{database}?host={}",
-            self.directory.display()
-        )
+        let host = self.directory.display();
+        format!("postgres://postgres@localhost/{database}?host={host}")
     }
 
     fn sql(&self, statement: &str) {
-        let output = psql(&self.directory, &self.programs, statement);
-        assert!(
-            output.status.success(),
-            "{statement}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = self.try_sql(statement);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{statement}: {said}");
+    }
+
+    fn try_sql(&self, statement: &str) -> Output {
+        Command::new(self.programs.join("psql"))
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres"])
+            .args(["-d", "postgres", "-c", statement, "-h"])
+            .arg(&self.directory)
+            .stdin(Stdio::null())
+            .output()
+            .expect("psql runs")
     }
 }
 
-fn psql(directory: &Path, programs: &Path, statement: &str) -> std::process::Output {
-    Command::new(programs.join("psql"))
-        .args([
-            "-X",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-U",
-            "postgres",
-            "-d",
-            "postgres",
-            "-h",
-        ])
-        .arg(directory)
-        .args(["-c", statement])
-        .stdin(Stdio::null())
-        .output()
-        .expect("psql runs")
-}
-
-fn answers(directory: &Path, programs: &Path) -> bool {
-    psql(directory, programs, "SELECT 1").status.success()
-}
-
-fn start(directory: &Path, programs: &Path) {
-    // What an earlier run left behind, if it was cut off together with its watchdog.
-    let _ = run(as_owner(programs, "pg_ctl")
-        .args(["-m", "immediate", "stop", "-D"])
-        .arg(directory.join("data")));
-    let _ = fs::remove_dir_all(directory);
-    fs::create_dir_all(directory).expect("a directory for the cluster");
-    // The server runs as another user where the tests run as root.
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).expect("an open directory");
-    drop(open(&directory.join("users")));
-    let made = run(as_owner(programs, "initdb")
-        .args([
-            "--no-sync",
-            "--auth=trust",
-            "--username=postgres",
-            "--encoding=UTF8",
-            "--locale=C",
-            "-D",
-        ])
-        .arg(directory.join("data")));
-    assert!(made, "initdb failed");
-    let options = format!(
-        "-k {} -c listen_addresses= -c fsync=off -c full_page_writes=off -c shared_buffers=64MB \
-         -c max_connections=200",
-        directory.display()
-    );
-    let started = run(as_owner(programs, "pg_ctl")
-        .args(["start", "-w", "-D"])
-        .arg(directory.join("data"))
-        .arg("-l")
-        .arg(directory.join("log"))
-        .args(["-o", &options]));
-    assert!(
-        started,
-        "the cluster did not start; see {}",
-        directory.join("log").display()
-    );
-    fs::write(directory.join("ready"), "").expect("a mark that the cluster is ready");
-    #[expect(clippy::zombie_processes, reason = "it outlives the tests on purpose")]
-    let _watchdog = Command::new("setsid")
-        .args(["sh", "-c", WATCHDOG, "watchdog"])
-        .arg(directory)
-        .arg(programs)
-        .arg(if user_id() == 0 { "postgres" } else { "" })
-        .arg(directory.with_extension("gate"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the cluster's watchdog starts");
-}
-
-/// One of PostgreSQL's programs, as a user that is not root: it refuses root.
-fn as_owner(programs: &Path, program: &str) -> Command {
+/// A command run by a user that is not root.
+fn as_owner(program: impl AsRef<std::ffi::OsStr>) -> Command {
     if user_id() != 0 {
-        return Command::new(programs.join(program));
+        return Command::new(program);
     }
     let mut command = Command::new("runuser");
-    command
-        .args(["-u", "postgres", "--"])
-        .arg(programs.join(program))
-        .current_dir("/");
+    command.args(["-u", "postgres", "--"]).arg(program);
+    // Where the tests run, the other user may not even look.
+    command.current_dir("/");
     command
 }
 
-fn run(command: &mut Command) -> bool {
-    command
+/// Runs a command whose failure the test should show. What it starts keeps none of our pipes open.
+fn succeed(command: &mut Command) {
+    let said = tempfile::tempfile().expect("a temporary file");
+    let both = said.try_clone().expect("a second handle");
+    let status = command
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+        .stdout(both)
+        .stderr(said.try_clone().expect("a third handle"))
+        .status();
+    if status.as_ref().is_ok_and(std::process::ExitStatus::success) {
+        return;
+    }
+    let mut text = String::new();
+    let mut said = said;
+    let _ = std::io::Seek::rewind(&mut said)
+        .and_then(|()| std::io::Read::read_to_string(&mut said, &mut text));
+    panic!("{command:?}: {status:?}\n{text}");
+}
+
+/// Waits until no other process joins, starts or ends the cluster; the file is held open for as
+/// long as nobody else may.
+fn pass(gate: &Path) -> File {
+    loop {
+        let file = open(gate);
+        file.lock().expect("the gate");
+        // Whoever ends the cluster removes the gate too; then the one we waited for is no more.
+        let here = fs::metadata(gate).map(|at| at.ino()).ok();
+        if here == file.metadata().map(|ours| ours.ino()).ok() {
+            return file;
+        }
+    }
 }
 
 fn open(path: &Path) -> File {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .expect("a lock file")
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.unwrap_or_else(|error| panic!("opening {}: {error}", path.display()))
 }
 
-/// Where Debian keeps PostgreSQL's programs: the newest version there is.
+/// The cluster of this user and this workspace.
+fn directory() -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
+    let workspace = hasher.finish() as u32;
+    let name = format!("stationmaster-postgres-{}-{workspace:08x}", user_id());
+    let directory = std::env::temp_dir().join(&name);
+    // A socket's path has its limit, and a temporary directory may be deep.
+    if directory.as_os_str().len() > 80 {
+        return Path::new("/tmp").join(name);
+    }
+    directory
+}
+
+/// Where Debian keeps PostgreSQL's programs, the newest version there is; else wherever `PATH` has
+/// them.
 fn programs() -> PathBuf {
-    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let newest = versions
         .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry)))
+        .map(|(version, entry)| (version, entry.path().join("bin")))
         .filter(|(_, programs)| programs.join("initdb").exists())
-        .collect();
-    versions.sort();
-    versions
-        .pop()
-        .map(|(_, programs)| programs)
-        .expect("PostgreSQL is installed (Debian's package postgresql)")
+        .max();
+    if let Some((_, programs)) = newest {
+        return programs;
+    }
+    let by_path = Command::new("initdb").arg("--version").output();
+    assert!(
+        by_path.is_ok(),
+        "these tests need PostgreSQL: install Debian's package postgresql"
+    );
+    PathBuf::new()
 }
 
 fn user_id() -> u32 {
-    use std::os::unix::fs::MetadataExt as _;
     fs::metadata("/proc/self")
         .expect("a process directory")
         .uid()

@@ -336,24 +336,129 @@ async fn what_is_not_there_is_404_and_a_method_that_is_not_taken_405() {
     }
 }
 
-#[tokio::test]
-async fn strange_ids_and_queries_are_answered_and_never_break_anything() {
-    let api = Api::start();
+/// Asks with text that breaks careless programs; the statuses, each with its request.
+pub(super) async fn answers_to_strange_text(api: &Api) -> Vec<(String, u16)> {
     let agent = api.agent("acme", "writer");
-    for id in super::STRANGE_IDS {
-        for path in ["tasks/ID", "documents/ID", "tool-requests/ID"] {
-            let answer = agent.get(&path.replace("ID", id)).await;
-            assert!([400, 404].contains(&answer.status), "{answer:#?}");
+    let task = agent.task("T").await;
+    let mut told = Vec::new();
+    for id in STRANGE_IDS {
+        for path in STRANGE_PATHS {
+            let path = path.replace("ID", id);
+            let answer = agent.get(&path).await;
+            assert!([200, 400, 404].contains(&answer.status), "{answer:#?}");
+            told.push((path, answer.status));
         }
-        for path in [
-            "tasks?title=ID",
-            "tasks?status=ID",
-            "tasks?agent_role=ID",
-            "documents?task_id=ID&doc_type=ID",
-            "tool-requests?task_id=ID",
-        ] {
-            let answer = agent.get(&path.replace("ID", id)).await;
-            assert!([200, 400].contains(&answer.status), "{answer:#?}");
-        }
+        let path = format!("dispatch/notifications/{id}/deliver?user_id={id}");
+        let status = api.internal().post_nothing(&path).await.status;
+        assert!([400, 404].contains(&status), "{path}: {status}");
+        told.push((path, status));
     }
+    for text in [
+        "\u{0}",
+        "a\u{0}b",
+        "\u{7f}",
+        "\u{feff}",
+        "\u{202e}",
+        "𝕏",
+        "'; DROP TABLE task; --",
+    ] {
+        for (path, name, mut body) in [
+            ("tasks", "title", json!({})),
+            ("tasks", "description", json!({"title": "T"})),
+            ("tasks", "status", json!({"title": "T"})),
+            ("tasks", "idempotency_key", json!({"title": "T"})),
+            ("messages", "task_id", json!({"content": "C"})),
+            ("messages", "content", json!({"task_id": task})),
+            (
+                "messages",
+                "actor_id",
+                json!({"task_id": task, "content": "C"}),
+            ),
+            (
+                "messages",
+                "agent_role",
+                json!({"task_id": task, "content": "C"}),
+            ),
+            (
+                "documents",
+                "content",
+                json!({"task_id": task, "title": "T"}),
+            ),
+            (
+                "documents",
+                "doc_type",
+                json!({"task_id": task, "title": "T", "content": "C"}),
+            ),
+            (
+                "notifications",
+                "type",
+                json!({"agent_role": "editor", "content": "C"}),
+            ),
+            (
+                "notifications",
+                "task_id",
+                json!({"agent_role": "editor", "content": "C"}),
+            ),
+            (
+                "tool-requests",
+                "scope",
+                json!({"title": "T", "justification": "J"}),
+            ),
+            (
+                "tool-requests",
+                "interface",
+                json!({"title": "T", "justification": "J"}),
+            ),
+            ("heartbeat", "note", json!({})),
+        ] {
+            body[name] = json!(text);
+            let answer = agent.post(path, body.clone()).await;
+            assert!(
+                [200, 400, 404].contains(&answer.status),
+                "{body}: {answer:#?}"
+            );
+            told.push((format!("{path} {name} {text:?}"), answer.status));
+            if answer.status == 200 && answer.json().get(name).is_some() {
+                assert_eq!(answer.json()[name], text, "{path} {body}");
+            }
+        }
+        let metadata = json!({"title": "T", "metadata": {text: [text]}});
+        let made = agent.post("tasks", metadata.clone()).await.ok();
+        let kept = agent.get(&format!("tasks/{}", made.id())).await.ok();
+        assert_eq!(kept["metadata"], metadata["metadata"]);
+    }
+    told
 }
+
+#[tokio::test]
+async fn strange_text_is_answered_and_breaks_nothing() {
+    let api = Api::start();
+    answers_to_strange_text(&api).await;
+    api.agent("acme", "writer").get("tasks").await.ok();
+}
+
+/// Ids, as they stand in a path, that no program gave out.
+const STRANGE_IDS: [&str; 8] = [
+    "%00",
+    "a%00b",
+    "%FF",
+    "%F0%9F%98%80",
+    "a%2Fb",
+    "%27%20OR%201=1--",
+    "%25",
+    "%0A",
+];
+
+const STRANGE_PATHS: [&str; 11] = [
+    "tasks/ID",
+    "documents/ID",
+    "tool-requests/ID",
+    "tasks?title=ID",
+    "tasks?status=ID",
+    "tasks?agent_role=ID",
+    "messages?task_id=ID",
+    "documents?task_id=ID",
+    "documents?doc_type=ID",
+    "tool-requests?task_id=ID",
+    "tasks?cursor=ID",
+];

@@ -1,21 +1,26 @@
 //! The Mission Control backend contract, sentence by sentence. `§` is that contract's section.
 
 mod capabilities;
+mod conformance;
 mod credentials;
+mod dispatch;
 mod errors;
+mod events;
+mod heartbeat;
 mod idempotency;
+mod messages;
+mod notifications;
+mod openapi;
 mod paging;
+mod program;
+mod routes;
+mod tasks;
 mod tenancy;
+mod tool_requests;
+mod tools;
 mod world;
 
-/// Ids, as they stand in a path, that no program gave out.
-const STRANGE_IDS: [&str; 8] = [
-    "%00",
-    "a%00b",
-    "%FF",
-    "%F0%9F%98%80",
-    "a%2Fb",
-    "%27%20OR%201=1--",
-    "%25",
-    "%0A",
-];
+/// Whether the text is a time as RFC 3339 writes it, in UTC.
+fn is_utc_time(text: &str) -> bool {
+    text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok()
+}

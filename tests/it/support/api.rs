@@ -149,6 +149,20 @@ impl Caller {
         Answer::read(format!("{method} {path}"), response).await
     }
 
+    /// The status alone, of a request with an empty object where a body is due; what follows may
+    /// be endless.
+    pub(crate) async fn status(&self, method: &str, path: &str) -> u16 {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let mut request = self.request(method.clone(), path);
+        if method != Method::GET {
+            request = request
+                .header("content-type", "application/json")
+                .body("{}");
+        }
+        let response = request.send().await.expect("an answer");
+        response.status().as_u16()
+    }
+
     /// The events stream, opened with this query.
     pub(crate) async fn events(&self, query: &str) -> Events {
         let request = self.request(Method::GET, &format!("events{query}"));

@@ -6,4 +6,4 @@ pub(crate) mod process;
 pub(crate) mod sse;
 pub(crate) mod wait;
 
-pub(crate) use api::{Api, Caller, Json};
+pub(crate) use api::{Answer, Api, Caller, Json};

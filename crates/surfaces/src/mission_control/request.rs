@@ -111,7 +111,9 @@ impl FromRequestParts<App> for Id {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let path = axum::extract::Path::<String>::from_request_parts(parts, app).await;
         path.map(|path| Self(path.0))
-            .map_err(|_| Problem(Error::invalid("id", "is not readable text")))
+            .map_err(|_| Error::invalid("id", "is not readable text"))
+            .and_then(|id| no_nul("id", &id.0).map(|()| id))
+            .map_err(Problem)
     }
 }
 
@@ -123,15 +125,21 @@ impl FromRequestParts<App> for Query {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
-        axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map(|query| Self(query.0))
-            .map_err(|error| {
-                Problem(Error::invalid(
-                    "",
-                    format!("the query cannot be read: {error}"),
-                ))
-            })
+        let query = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|error| Error::invalid("", format!("the query cannot be read: {error}")))?;
+        for (name, value) in &query.0 {
+            no_nul(name, value)?;
+        }
+        Ok(Self(query.0))
     }
+}
+
+/// One of the two databases cannot even look for it.
+fn no_nul(name: &str, text: &str) -> Result<(), Error> {
+    if text.contains('\0') {
+        return Err(Error::invalid(name, "must not contain the NUL character"));
+    }
+    Ok(())
 }
 
 impl Query {

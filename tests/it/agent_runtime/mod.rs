@@ -1,0 +1,14 @@
+//! The agent runtime daemon's contract, sentence by sentence. `§` is that contract's section.
+
+mod answers;
+mod backend_url;
+mod bodies;
+pub(crate) mod crew;
+mod credentials;
+mod dispatcher;
+mod failures;
+mod idempotency;
+mod metrics;
+mod prompt;
+mod tasks;
+mod tools;

@@ -1,0 +1,1 @@
+//! What must hold when things go wrong: killed processes, several instances, rude clients.
