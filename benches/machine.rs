@@ -21,7 +21,7 @@ pub(crate) fn describe(directory: &Path) -> Result<String> {
         "processor   {}, {cores} cores (load average {load} at the start)\n\
          kernel      Linux {}\n\
          file system {}\n\
-         flush       {:.2} ms for 4 KiB (median of {FLUSHES})\n\
+         flush       {:.2} ms for 4 KiB and fdatasync (median of {FLUSHES})\n\
          commit      {}\n\
          date        {}",
         processor()?,

@@ -18,7 +18,7 @@ use stationmaster_runtime::Observer;
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
 use stationmaster_surfaces::{Surfaces, system};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,6 +73,8 @@ async fn serve(
     lock.tell(&addresses)?;
     let metrics = record_metrics()?;
     let database = open(settings).await?;
+    // From here on there is something to stop in order, so from here on nobody just ends us.
+    let stop = StopSignals::listen()?;
 
     let stopping = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -151,7 +153,7 @@ async fn serve(
     })
     .await?;
 
-    stop_signal().await?;
+    stop.wait().await;
     tracing::info!("stopping");
     stopping.cancel();
     tasks.close();
@@ -263,14 +265,26 @@ fn record_metrics() -> Result<PrometheusHandle> {
     Ok(handle)
 }
 
-async fn stop_signal() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask a server to stop; those that came since it began to listen count.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listening for Ctrl-C")?,
+        })
     }
-    Ok(())
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// One server a data directory. The operating system lets go of the lock however the holder ends.

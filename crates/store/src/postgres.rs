@@ -112,6 +112,8 @@ struct Server {
     config: Config,
     statement_time: Duration,
     clock: Clock,
+    /// Made once: it reads every root certificate of the system.
+    tls: rustls::ClientConfig,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,18 +131,22 @@ impl Server {
         config
             .connect_timeout(Duration::from_secs(5))
             .application_name("stationmaster");
+        let tls = rustls_config().map_err(|failure| {
+            OpenError::database("reading the system's root certificates", failure.cause)
+        })?;
         Ok(Self {
             config,
             statement_time: bounds.statement_time,
             clock,
+            tls,
         })
     }
 
     fn connect(&self) -> Result<Client, Failure> {
-        let tls = rustls_config()?;
+        let tls = tokio_postgres_rustls::MakeRustlsConnect::new(self.tls.clone());
         let mut client = self
             .config
-            .connect(tokio_postgres_rustls::MakeRustlsConnect::new(tls))
+            .connect(tls)
             .map_err(failure)?;
         // A stalled instance must not hold the writers' lock for ever: its session is ended for it.
         let limits = format!(

@@ -51,11 +51,12 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
         status,
         metrics,
     });
-    let (router, document) = OpenApiRouter::with_openapi(docs::skeleton(app.version))
+    let (router, mut document) = OpenApiRouter::with_openapi(docs::skeleton(app.version))
         .merge(mission_control::routes().with_state(app.clone()))
         .merge(agent_runtime::routes().with_state(daemon))
         .merge(system::routes().with_state(probe))
         .split_for_parts();
+    docs::complete(&mut document);
     let router = router
         .merge(docs::routes(&document))
         .fallback(unknown_route)

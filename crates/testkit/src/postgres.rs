@@ -14,9 +14,9 @@
     reason = "a test that cannot have its database fails"
 )]
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -46,6 +46,9 @@ while [ -e users ]; do
     fi
 done
 "#;
+
+/// Who owns the cluster when the tests run as root.
+const OWNER: &str = "postgres";
 
 /// What a cluster that is thrown away can do without, and what many tests at once need.
 const SETTINGS: &str = "listen_addresses = ''
@@ -91,18 +94,19 @@ impl TestDatabase {
         &self.name
     }
 
-    /// A connection URL to another database of the same cluster: what cannot be done to a database
-    /// from inside is done from there.
+    /// The socket of the server.
     #[must_use]
-    pub fn maintenance_url(&self) -> String {
-        cluster().url("postgres")
+    pub fn socket(&self) -> PathBuf {
+        cluster().directory.join(".s.PGSQL.5432")
     }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let dropped =
-            cluster().try_sql(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        let dropped = cluster().try_sql(&format!(
+            "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+            self.name
+        ));
         // A second panic would hide why the test fails.
         assert!(
             dropped.status.success() || std::thread::panicking(),
@@ -174,8 +178,14 @@ impl Cluster {
 
     fn start(&self) {
         let data = self.directory.join("data");
-        // Made by its owner, and for nobody else: the server trusts whoever reaches its socket.
-        succeed(as_owner("mkdir").args(["-m", "700"]).arg(&self.directory));
+        // For its owner alone: the server trusts whoever reaches its socket.
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&self.directory)
+            .unwrap_or_else(|error| panic!("making {}: {error}", self.directory.display()));
+        if user_id() == 0 {
+            succeed(Command::new("chown").arg(OWNER).arg(&self.directory));
+        }
         drop(open(&self.directory.join("users")));
         succeed(
             self.owners("initdb")
@@ -235,8 +245,7 @@ impl Cluster {
     }
 
     fn url(&self, database: &str) -> String {
-        let host = self.directory.display();
-        format!("postgres://postgres@localhost/{database}?host={host}")
+        url(&self.directory, database)
     }
 
     fn sql(&self, statement: &str) {
@@ -256,13 +265,24 @@ impl Cluster {
     }
 }
 
+/// The URL of a database whose server has its socket in `directory`.
+///
+/// The directory stands as the host: with `localhost` there, and the directory as a parameter, a
+/// PostgreSQL of the developer's own would be asked first.
+#[must_use]
+pub fn url(directory: &Path, database: &str) -> String {
+    let bytes = directory.as_os_str().as_encoded_bytes();
+    let host: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+    format!("postgres://postgres@{host}/{database}")
+}
+
 /// A command run by a user that is not root.
 fn as_owner(program: impl AsRef<std::ffi::OsStr>) -> Command {
     if user_id() != 0 {
         return Command::new(program);
     }
     let mut command = Command::new("runuser");
-    command.args(["-u", "postgres", "--"]).arg(program);
+    command.args(["-u", OWNER, "--"]).arg(program);
     // Where the tests run, the other user may not even look.
     command.current_dir("/");
     command

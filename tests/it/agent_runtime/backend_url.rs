@@ -55,7 +55,6 @@ fn script() -> [Step; 3] {
             call("list_notifications", json!({})),
             call("create_task", json!({"title": 7})),
             call("update_task", json!({"task_id": "nope", "status": "completed"})),
-            call("launch_rocket", json!({})),
         ]),
         Step::text("All done."),
     ]
@@ -93,6 +92,8 @@ async fn run_script(runtime: &Api, model: &StubModel, owner: &Caller) -> Value {
     for (id, name) in ids {
         all = all.replace(&id, &name);
     }
+    // How a tool's refusal got here is no part of it.
+    let all = all.replace("the backend answered 404: ", "");
     let mut all = serde_json::from_str(&all).unwrap();
     timeless(&mut all);
     all

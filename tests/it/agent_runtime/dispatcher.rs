@@ -32,6 +32,11 @@ impl Office {
         self.api.agent("acme", "owner")
     }
 
+    /// A task of the writer's: who speaks there speaks to the writer.
+    async fn writers_task(&self) -> String {
+        self.api.agent("acme", "writer").task("Launch").await
+    }
+
     /// A person speaks on a task.
     async fn say(&self, task: &str, words: &str) {
         let message = json!({"task_id": task, "content": words, "actor_type": "user"});
@@ -42,16 +47,20 @@ impl Office {
         self.owner().items("notifications?all=true&limit=100").await
     }
 
-    /// Waits until so many notifications were made and every one is delivered. A turn makes its
-    /// own notifications in the commit that ends it, before the one that woke it is delivered; so
-    /// nothing is under way then.
+    /// Waits until so many notifications were made and nothing more is to be done about any. A turn
+    /// makes its own notifications in the commit that ends it, before the one that woke it is
+    /// delivered; so nothing is under way then.
     async fn settled(&self, count: usize) -> Vec<Value> {
         eventually("everything is delivered", async || {
             let all = self.notifications().await;
-            let done = all.iter().all(|it| !it["delivered_at"].is_null());
-            (all.len() >= count && done).then_some(all)
+            let open = |it: &Value| it["delivered_at"].is_null() && it["dead_at"].is_null();
+            (all.len() >= count && !all.iter().any(open)).then_some(all)
         })
         .await
+    }
+
+    async fn waiting(&self) -> Value {
+        self.api.internal().get("dispatch/undelivered").await.ok()["deliveries"].clone()
     }
 }
 
@@ -59,7 +68,7 @@ impl Office {
 async fn what_a_person_says_leads_to_one_turn_and_one_reply_in_the_same_thread() {
     let office = Office::start();
     let owner = office.owner();
-    let task = owner.task("Launch").await;
+    let task = office.writers_task().await;
     owner.task("Another").await;
     office.model.push(Step::text("I am on it."));
     office.say(&task, "@writer please begin").await;
@@ -82,8 +91,7 @@ async fn what_a_person_says_leads_to_one_turn_and_one_reply_in_the_same_thread()
     );
     assert_eq!(thread[1]["agent_role"], "writer");
     assert_eq!(owner.items("tasks").await.len(), 2, "no task was made for it");
-    let waiting = office.api.internal().get("dispatch/undelivered").await.ok();
-    assert_eq!(waiting, json!({"deliveries": []}));
+    assert_eq!(office.waiting().await, json!([]));
 }
 
 #[tokio::test]
@@ -125,16 +133,17 @@ async fn a_notification_without_a_task_is_answered_too() {
 #[tokio::test]
 async fn an_agents_notifications_are_answered_one_after_the_other_and_in_order() {
     let office = Office::start();
-    let task = office.owner().task("Launch").await;
+    let task = office.writers_task().await;
     office.model.push(Step::Hang);
     for number in 0..5 {
-        office.say(&task, &format!("@writer {number}")).await;
+        office.say(&task, &format!("{number}")).await;
     }
     // Another agent is not held up by the first one's turn.
-    office.say(&task, "@editor hello").await;
+    let editors = office.api.agent("acme", "editor").task("Edits").await;
+    office.say(&editors, "hello").await;
     eventually("the editor answers", async || {
         let said = said(&office.owner()).await;
-        (said.iter().filter(|it| *it == "@editor hello").count() == 2).then_some(())
+        (said.iter().filter(|it| *it == "hello").count() == 2).then_some(())
     })
     .await;
     assert_eq!(office.model.request_count(), 2);
@@ -146,113 +155,102 @@ async fn an_agents_notifications_are_answered_one_after_the_other_and_in_order()
         .filter(|it| it["agent_role"] == "writer" && it["actor_type"] == "agent")
         .map(|it| it.text("content"))
         .collect();
-    let expected: Vec<String> = (0..5).map(|number| format!("@writer {number}")).collect();
+    let expected: Vec<String> = (0..5).map(|number| format!("{number}")).collect();
     assert_eq!(replies, expected);
 }
 
 #[tokio::test]
 async fn agents_that_wake_each_other_stop_until_a_person_speaks() {
     let office = Office::start();
-    let task = office.owner().task("Launch").await;
+    let task = office.writers_task().await;
     office
         .model
         .always(Step::text("Over to you, @writer and @editor"));
-    let mut before = 0;
-    for _ in 0..2 {
+    let mut chains = Vec::new();
+    for spoken in 1..=2 {
+        let before = office.notifications().await.len();
         office.say(&task, "@writer go").await;
         let all = office.settled(before + 1).await;
-        // The person's words, and then as many answers in a row as are allowed.
-        let chain = all.len() - before;
-        assert!((2..=20).contains(&chain), "{chain} in a row");
-        assert_eq!(office.model.request_count(), all.len(), "a turn for each");
-        let replies = said(&office.owner()).await.len() - (before / chain) - 1;
-        assert_eq!(replies, all.len(), "a reply for each");
-        before = all.len();
+        let (delivered, dead): (Vec<&Value>, Vec<&Value>) =
+            all.iter().partition(|it| it["dead_at"].is_null());
+        assert_eq!(dead.len(), spoken, "each chain has one end");
+        assert!(dead.iter().all(|it| it["delivered_at"].is_null()), "{dead:#?}");
+        assert_eq!(office.model.request_count(), delivered.len(), "a turn each");
+        let replies = said(&office.owner()).await.len() - spoken;
+        assert_eq!(replies, delivered.len(), "a reply each");
+        chains.push(all.len() - before);
     }
+    assert_eq!(chains[0], chains[1], "who speaks starts anew");
+    assert!((3..=20).contains(&chains[0]), "{chains:?}");
 }
 
 #[tokio::test]
 async fn a_turn_that_fails_is_tried_again_after_a_while_and_answered_in_the_end() {
     let clock = Clock::new();
-    let office =
-        Office::with(|it| clock.moves(it).environment("CLASPER_RETRY_ATTEMPTS", "1"));
+    let office = Office::with(|it| clock.moves(it).environment("CLASPER_RETRY_ATTEMPTS", "1"));
     let owner = office.owner();
-    let task = owner.task("Launch").await;
-    office.model.push_all([Step::status(500), Step::rate_limited(60)]);
+    let task = office.writers_task().await;
+    office
+        .model
+        .push_all([Step::status(500), Step::rate_limited(600)]);
     office.model.push(Step::text("At last."));
     office.say(&task, "@writer please").await;
-    for (tries, seconds) in [(1, 0), (2, 10), (3, 200)] {
-        // Waits double from two seconds on, or last as long as the provider asks for.
-        clock.set(seconds);
-        eventually("the next try", async || {
-            // Whatever is committed makes the dispatcher look at the clock again.
-            owner.task("Tick").await;
-            (office.model.request_count() == tries).then_some(())
+    // The first wait is of some seconds, the second as long as the provider asked for.
+    for (attempts, ahead) in [(1, 100), (2, 1000)] {
+        eventually("the try has failed and is counted", async || {
+            let all = office.notifications().await;
+            (all[0]["attempts"] == attempts).then_some(())
         })
         .await;
+        assert_eq!(office.waiting().await, json!([]), "it is not due");
+        assert_eq!(office.model.request_count(), attempts);
+        clock.set(ahead);
+        // Whatever is committed makes the dispatcher look at the clock again.
+        owner.task("Tick").await;
     }
     let delivered = office.settled(1).await;
     assert_eq!(delivered.len(), 1);
+    assert_eq!(delivered[0]["attempts"], 2);
     assert_eq!(office.model.request_count(), 3);
     assert_eq!(said(&owner).await, ["@writer please", "At last."]);
-    // The tries were counted.
-    let metrics = office.api.stranger().get("/metrics").await.text;
-    for line in [
-        "stationmaster_dispatch_total{outcome=\"failed\"} 2",
-        "stationmaster_dispatch_total{outcome=\"delivered\"} 1",
-    ] {
-        assert!(metrics.contains(line), "{metrics}");
-    }
 }
 
 #[tokio::test]
-async fn a_failed_turn_waits_before_it_is_tried_again_and_remembers_how_often_it_was() {
+async fn a_provider_that_is_gone_for_good_ends_the_tries() {
     let clock = Clock::new();
-    let model = StubModel::start();
-    let directory = tempfile::TempDir::new().unwrap();
-    let start = |part: &str| {
-        let server = woken(&model)
-            .environment("CLASPER_RETRY_ATTEMPTS", "1")
-            .directory(directory.path())
-            .argument("--without")
-            .argument(part);
-        Api::of(clock.moves(server).start())
-    };
-    model.push(Step::rate_limited(3600));
-    let mut api = start("web");
-    let owner = api.agent("acme", "owner");
-    let task = owner.task("Launch").await;
-    let message = json!({"task_id": task, "content": "@writer go", "actor_type": "user"});
-    owner.post("messages", message).await.ok();
-    eventually("the try has failed", async || {
-        let metrics = api.stranger().get("/metrics").await.text;
-        metrics
-            .contains("stationmaster_dispatch_total{outcome=\"failed\"} 1")
-            .then_some(())
-    })
-    .await;
-    assert_eq!(api.server.stop(), 0);
-    // Who looks without dispatching sees it once its time has come, with the try counted.
-    let api = start("dispatcher");
-    let waiting = api.internal().get("dispatch/undelivered").await.ok();
-    assert_eq!(waiting, json!({"deliveries": []}));
-    clock.set(3700);
-    let waiting = api.internal().get("dispatch/undelivered").await.ok();
-    assert_eq!(waiting["deliveries"][0]["attempts"], 1, "{waiting}");
-    assert_eq!(model.request_count(), 1);
+    let office = Office::with(|it| clock.moves(it).environment("CLASPER_RETRY_ATTEMPTS", "1"));
+    let task = office.writers_task().await;
+    office.model.always(Step::status(500));
+    office.say(&task, "@writer please").await;
+    let mut last = Value::Null;
+    for attempts in 1..=8 {
+        last = eventually("the try has failed and is counted", async || {
+            let all = office.notifications().await;
+            (all[0]["attempts"] == attempts).then(|| all[0].clone())
+        })
+        .await;
+        // Longer than any wait.
+        clock.set(attempts * 3600);
+        office.owner().task("Tick").await;
+    }
+    assert!(!last["dead_at"].is_null(), "{last}");
+    let why = last.text("last_error");
+    assert_eq!(office.model.request_count(), 8);
+    assert!(why.contains("500"), "{why}");
+    assert_eq!(said(&office.owner()).await, ["@writer please"]);
 }
 
 #[tokio::test]
 async fn a_turn_that_cannot_work_is_given_up_at_once() {
     let office = Office::start();
-    let task = office.owner().task("Launch").await;
+    let task = office.writers_task().await;
     let mut events = office.owner().events("?types=notification.dead").await;
     office.model.push(Step::status(401));
     office.say(&task, "@writer please").await;
     let dead = events.next().await.json();
     assert_eq!(dead["data"]["agent_role"], "writer");
+    assert_eq!(office.settled(1).await.len(), 1);
     assert_eq!(office.model.request_count(), 1);
     assert_eq!(said(&office.owner()).await, ["@writer please"]);
-    let waiting = office.api.internal().get("dispatch/undelivered").await.ok();
-    assert_eq!(waiting, json!({"deliveries": []}));
+    assert_eq!(office.waiting().await, json!([]));
 }

@@ -130,7 +130,7 @@ async fn postgresql_and_sqlite_answer_alike_to_strange_text() {
     let sqlite = Api::start();
     let mut told = Vec::new();
     for api in [&sqlite, &postgres] {
-        told.push(super::errors::answers_to_strange_text(api).await);
+        told.push(super::strange::answers(api).await);
     }
     for (sqlite, postgres) in told[0].iter().zip(&told[1]) {
         assert_eq!(sqlite, postgres);

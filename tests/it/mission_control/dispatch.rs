@@ -83,7 +83,7 @@ async fn a_delivery_has_what_a_dispatcher_needs_and_stays_until_it_is_settled() 
         "metadata": {"a": 1},
     });
     for _ in 0..3 {
-        assert_eq!(waiting(&api).await, [expected.clone()]);
+        assert_eq!(waiting(&api).await, std::slice::from_ref(&expected));
     }
     // Reading is no delivery.
     let read = format!("notifications/{}/read", made.id());

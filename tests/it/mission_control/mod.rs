@@ -14,6 +14,7 @@ mod openapi;
 mod paging;
 mod program;
 mod routes;
+mod strange;
 mod tasks;
 mod tenancy;
 mod tool_requests;

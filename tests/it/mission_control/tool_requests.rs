@@ -230,7 +230,7 @@ async fn requests_are_listed_by_status_and_task_and_an_operator_sees_every_users
         assert_eq!(all.items("tool-requests").await.len(), 5);
         assert_eq!(
             all.items("tool-requests?user_id=globex").await,
-            [theirs.clone()]
+            std::slice::from_ref(&theirs)
         );
         assert_eq!(all.get(&path(&theirs)).await.ok(), theirs);
     }

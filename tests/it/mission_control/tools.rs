@@ -96,7 +96,7 @@ async fn a_tool_does_what_its_route_does_as_the_token_says() {
     let patch =
         json!({"task_id": id, "status": "blocked", "metadata": {"a": 1}, "agent_role": null});
     let updated = call(&agent, "update_task", patch).await.ok();
-    assert_eq!(agent.items("tasks").await, [updated.clone()]);
+    assert_eq!(agent.items("tasks").await, std::slice::from_ref(&updated));
     assert_eq!(
         (&updated["status"], &updated["agent_role"]),
         (&json!("blocked"), &Value::Null)

@@ -27,6 +27,8 @@ impl Frame {
 pub(crate) struct Events {
     chunks: BoxStream<'static, reqwest::Result<Vec<u8>>>,
     buffer: Vec<u8>,
+    /// So much of the buffer holds no end of a frame.
+    searched: usize,
 }
 
 impl Events {
@@ -35,6 +37,7 @@ impl Events {
         Self {
             chunks: chunks.map(|chunk| chunk.map(Vec::from)).boxed(),
             buffer: Vec::new(),
+            searched: 0,
         }
     }
 
@@ -51,10 +54,13 @@ impl Events {
     /// The next frame, comments too; `None` at the end of the stream.
     pub(crate) async fn next_of_any_kind(&mut self) -> Option<Frame> {
         loop {
-            if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
-                let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
+            let rest = &self.buffer[self.searched..];
+            if let Some(end) = rest.windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = self.buffer.drain(..self.searched + end + 2).collect();
+                self.searched = 0;
                 return Some(parse(std::str::from_utf8(&block).expect("text")));
             }
+            self.searched = self.buffer.len().saturating_sub(1);
             let chunk = tokio::time::timeout(PATIENCE, self.chunks.next())
                 .await
                 .expect("something arrives in time")?;

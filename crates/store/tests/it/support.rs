@@ -1,12 +1,13 @@
 //! A store for a test, and callers to use it as.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use stationmaster_access::Database;
-use stationmaster_kernel::task::{self, NewTask, Task};
-use stationmaster_kernel::{Principal, Result, Store, Tx};
+use stationmaster_kernel::page::Order;
+use stationmaster_kernel::task::{self, NewTask, Task, TaskFilter};
+use stationmaster_kernel::{Page, Principal, Result, Store, Tx};
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
 use stationmaster_testkit::postgres::{self, TestDatabase};
 use tempfile::TempDir;
@@ -52,9 +53,19 @@ impl TestStore {
     }
 
     pub(crate) fn postgres() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::postgres_with(Bounds::default())
+    }
+
+    pub(crate) fn postgres_with(bounds: Bounds) -> Self {
         let postgres = postgres::database();
-        let store = open_postgres(&postgres, directory.path().join("clock"));
+        let url = postgres.url().to_owned();
+        Self::postgres_at(postgres, &url, bounds)
+    }
+
+    /// A store that reaches its database by another way than straight.
+    pub(crate) fn postgres_at(postgres: TestDatabase, url: &str, bounds: Bounds) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open_postgres(url, bounds, directory.path().join("clock"));
         Self::over(Arc::new(store), directory, Some(postgres))
     }
 
@@ -75,14 +86,64 @@ impl TestStore {
     /// Another store on the same database, as a second instance has it; the same file, reopened,
     /// is for SQLite no second instance, so this is for PostgreSQL alone.
     pub(crate) fn second_instance(&self) -> Database {
-        let postgres = self
-            .postgres
-            .as_ref()
-            .expect("instances share PostgreSQL only");
-        Database::new(Arc::new(open_postgres(
-            postgres,
-            self.directory.path().join("clock"),
-        )))
+        let clock = self.directory.path().join("clock");
+        Database::new(Arc::new(open_postgres(self.url(), Bounds::default(), clock)))
+    }
+
+    /// The URL of the PostgreSQL below.
+    pub(crate) fn url(&self) -> &str {
+        let postgres = self.postgres.as_ref();
+        postgres.expect("a test on PostgreSQL").url()
+    }
+
+    /// The file of the SQLite below.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.directory.path().join("test.db")
+    }
+
+    /// Runs statements past the store, in the dialect of the database below.
+    pub(crate) fn past(&self, sqlite: &str, postgres: &str) {
+        match &self.postgres {
+            None => open_sqlite(&self.file()).execute_batch(sqlite).unwrap(),
+            Some(_) => self.stranger().batch_execute(postgres).unwrap(),
+        }
+    }
+
+    /// A PostgreSQL session that is not the store's.
+    pub(crate) fn stranger(&self) -> ::postgres::Client {
+        ::postgres::Client::connect(self.url(), ::postgres::NoTls).unwrap()
+    }
+
+    /// Keeps the writer busy until the returned sender is dropped, so that what is asked for
+    /// meanwhile becomes one batch.
+    pub(crate) fn hold_writer(&self) -> mpsc::Sender<()> {
+        let (release, held) = mpsc::channel::<()>();
+        let (entered, inside) = mpsc::channel();
+        let held = Mutex::new(held);
+        let database = self.database.clone();
+        self.runtime.spawn(async move {
+            database
+                .write(move |_| {
+                    let _ = entered.send(());
+                    let _ = held.lock().map(|held| held.recv());
+                    Ok(())
+                })
+                .await
+        });
+        inside.recv_timeout(PATIENCE).unwrap();
+        release
+    }
+
+    /// The titles of tenant `t`'s tasks, oldest first.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        let page = Page {
+            order: Order::OldestFirst,
+            ..Page::first(1000)
+        };
+        let list = self
+            .read(move |tx| task::list(tx, &agent("t", "a"), &TaskFilter::default(), page))
+            .unwrap();
+        list.items.into_iter().map(|task| task.title).collect()
     }
 
     pub(crate) fn write<T: Send + 'static>(
@@ -110,23 +171,33 @@ impl TestStore {
 
     /// A task with this title that `who` makes.
     pub(crate) fn task(&self, who: &Principal, title: &str) -> Task {
-        let (who, title) = (who.clone(), title.to_owned());
-        self.write(move |tx| {
-            task::create(
-                tx,
-                &who,
-                NewTask {
-                    title: title.clone(),
-                    ..NewTask::default()
-                },
-            )
-        })
-        .unwrap()
+        let (who, new) = (who.clone(), titled(title));
+        self.write(move |tx| task::create(tx, &who, new.clone()))
+            .unwrap()
     }
 }
 
-fn open_postgres(postgres: &TestDatabase, clock: PathBuf) -> PostgresStore {
-    PostgresStore::open(postgres.url(), Bounds::default(), Clock::moved_by(clock)).unwrap()
+fn open_postgres(url: &str, bounds: Bounds, clock: PathBuf) -> PostgresStore {
+    PostgresStore::open(url, bounds, Clock::moved_by(clock)).unwrap()
+}
+
+/// A SQLite connection that is not the store's.
+pub(crate) fn open_sqlite(file: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(file).unwrap()
+}
+
+/// A task with nothing but a title.
+pub(crate) fn titled(title: &str) -> NewTask {
+    NewTask {
+        title: title.to_owned(),
+        ..NewTask::default()
+    }
+}
+
+/// A rule that makes a task of tenant `t`.
+pub(crate) fn create(title: &str) -> impl Fn(&mut dyn Tx) -> Result<()> + Send + use<> {
+    let new = titled(title);
+    move |tx| task::create(tx, &agent("t", "a"), new.clone()).map(drop)
 }
 
 /// An agent of a tenant.

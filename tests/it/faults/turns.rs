@@ -1,0 +1,141 @@
+//! Turns that are cut off: the reply is posted once, whoever dies (rulings 17 to 19).
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use stationmaster_testkit::model::{Step, StubModel};
+use tempfile::TempDir;
+
+use crate::agent_runtime::crew::{SEND, said, thinking, turn, woken};
+use crate::support::wait::{PATIENCE, eventually};
+use crate::support::{Api, Caller, Json as _};
+
+fn soon() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// Sends without caring for an answer.
+fn send_off(caller: &Caller, body: Value) -> tokio::task::JoinHandle<()> {
+    let caller = caller.clone();
+    tokio::spawn(async move {
+        caller.post(SEND, body).await;
+    })
+}
+
+fn start(model: &StubModel, directory: &Path) -> Api {
+    Api::of(thinking(model).directory(directory).start())
+}
+
+#[tokio::test]
+async fn a_turn_whose_server_was_killed_runs_again_and_replies_once() {
+    let create = || {
+        Step::Tools(vec![
+            ("create_task".into(), json!({"title": "Sub"})),
+            ("post_message".into(), json!({"content": "Half way"})),
+        ])
+    };
+    for before in [
+        vec![Step::Hang],
+        vec![Step::Stall],
+        // What its tools did before is not done again.
+        vec![create(), Step::Hang],
+        vec![create(), Step::tool("list_tasks", json!({})), Step::Hang],
+    ] {
+        let directory = TempDir::new().unwrap();
+        let model = StubModel::start();
+        let asked = turn(json!({"idempotency_key": "k"}));
+        let calls = before.len();
+        model.push_all(before);
+        let mut api = start(&model, directory.path());
+        let cut_off = send_off(&api.stranger(), asked.clone());
+        assert!(model.wait_for_requests(calls, soon()).await);
+        api.server.kill();
+        assert!(cut_off.await.is_err(), "nobody was told anything");
+
+        let api = start(&model, directory.path());
+        let owner = api.agent("acme", "owner");
+        assert!(!said(&owner).await.contains(&"Done.".to_owned()));
+        model.push_all([create(), Step::text("Done.")]);
+        let answer = api.stranger().post(SEND, asked.clone()).await;
+        assert_eq!(answer.ok()["response"], "Done.");
+        // What was held all the time comes to nothing.
+        model.release();
+        assert_eq!(api.stranger().post(SEND, asked).await.text, answer.text);
+        assert_eq!(said(&owner).await, ["Half way", "Done."]);
+        assert_eq!(owner.items("tasks?title=Sub").await.len(), 1);
+        assert_eq!(model.request_count(), calls + 2);
+    }
+}
+
+#[tokio::test]
+async fn a_notification_whose_turn_was_cut_off_is_answered_once_after_the_restart() {
+    let directory = TempDir::new().unwrap();
+    let model = StubModel::start();
+    let start = || Api::of(woken(&model).directory(directory.path()).start());
+    let mut api = start();
+    let task = api.agent("acme", "writer").task("Launch").await;
+    model.push_all([Step::Hang, Step::Hang, Step::Hang, Step::text("Done.")]);
+    let message = json!({"task_id": task, "content": "Go", "actor_type": "user"});
+    let owner = api.agent("acme", "owner");
+    owner.post("messages", message).await.ok();
+    for turns in 1..=3 {
+        assert!(model.wait_for_requests(turns, soon()).await);
+        api.server.kill();
+        api = start();
+    }
+    let owner = api.agent("acme", "owner");
+    eventually("it is delivered", async || {
+        let all = owner.items("notifications?all=true").await;
+        (!all[0]["delivered_at"].is_null()).then_some(())
+    })
+    .await;
+    assert_eq!(said(&owner).await, ["Go", "Done."]);
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_does_not_take_the_turn_along() {
+    let directory = TempDir::new().unwrap();
+    let model = StubModel::start();
+    let api = start(&model, directory.path());
+    let asked = turn(json!({"idempotency_key": "k"}));
+    model.push(Step::Hang);
+    let gone = send_off(&api.stranger(), asked.clone());
+    assert!(model.wait_for_requests(1, soon()).await);
+    gone.abort();
+    assert!(gone.await.is_err());
+    model.release();
+    let owner = api.agent("acme", "owner");
+    eventually("the reply is posted", async || {
+        (said(&owner).await == ["Write the plan"]).then_some(())
+    })
+    .await;
+    // Who asks again gets the answer that nobody heard.
+    let answer = api.stranger().post(SEND, asked).await.ok();
+    assert_eq!(answer.text("response"), "Write the plan");
+    assert_eq!(model.request_count(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_answers_the_turns_at_hand_first() {
+    let directory = TempDir::new().unwrap();
+    let model = StubModel::start();
+    let api = start(&model, directory.path());
+    let stranger = api.stranger();
+    model.push(Step::Hang);
+    let url = api.server.url().to_owned();
+    let turn = tokio::spawn(async move { stranger.post(SEND, turn(json!({}))).await });
+    assert!(model.wait_for_requests(1, soon()).await);
+    let mut server = api.server;
+    let stopped = tokio::task::spawn_blocking(move || server.stop());
+    let address = url.strip_prefix("http://").unwrap().to_owned();
+    eventually("nobody else is let in", async || {
+        tokio::net::TcpStream::connect(&address).await.is_err().then_some(())
+    })
+    .await;
+    model.release();
+    assert_eq!(turn.await.unwrap().ok()["response"], "Write the plan");
+    assert_eq!(stopped.await.unwrap(), 0);
+    let api = start(&model, directory.path());
+    assert_eq!(said(&api.agent("acme", "owner")).await, ["Write the plan"]);
+}
