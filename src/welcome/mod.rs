@@ -1,5 +1,6 @@
 //! A newcomer's first minutes: a workspace to start from, something to watch, what to try next.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -7,6 +8,8 @@ use stationmaster_access::Database;
 use stationmaster_kernel::message::{self, ActorType, NewMessage};
 use stationmaster_kernel::task::{self, NewTask, TaskFilter};
 use stationmaster_kernel::{Page, Principal};
+
+use crate::config::{make_private_dir, open_private_file};
 
 /// The tenant of a newcomer's first tasks.
 pub(crate) const TENANT: &str = "me";
@@ -33,9 +36,9 @@ pub(crate) fn make_workspace(directory: &Path) -> Result<bool> {
     for (name, text) in WORKSPACE {
         let path = directory.join(name);
         let parent = path.parent().unwrap_or(directory);
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("{} cannot be made", parent.display()))?;
-        std::fs::write(&path, text)
+        make_private_dir(parent)?;
+        open_private_file(&path)?
+            .write_all(text.as_bytes())
             .with_context(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(true)

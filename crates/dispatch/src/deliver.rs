@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use stationmaster_access::Database;
 use stationmaster_kernel::notification::{self, Failure, Notification};
-use stationmaster_kernel::{Principal, Result, Timestamp};
+use stationmaster_kernel::{Principal, Result, Timestamp, Tx};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -57,17 +57,10 @@ impl Dispatcher {
         while !stopping.is_cancelled() {
             commits.mark_unchanged();
             let free = this.parallel.saturating_sub(turns.len());
-            let taken = this.take(free).await;
-            let (taken, sleep) = match taken {
-                Ok(taken) => {
-                    let sleep = this.sleep_for().await.unwrap_or(PAUSE);
-                    (taken, sleep)
-                }
-                Err(error) => {
-                    tracing::warn!(cause = ?error.cause, "taking notifications failed; trying again");
-                    (Vec::new(), PAUSE)
-                }
-            };
+            let (taken, sleep) = this.look(free).await.unwrap_or_else(|error| {
+                tracing::warn!(cause = ?error.cause, "taking notifications failed; trying again");
+                (Vec::new(), PAUSE)
+            });
             for notification in taken {
                 let this = this.clone();
                 turns.spawn(async move { this.see_through(notification).await });
@@ -84,31 +77,27 @@ impl Dispatcher {
         while turns.join_next().await.is_some() {}
     }
 
-    async fn take(&self, free: usize) -> Result<Vec<Notification>> {
+    /// Takes what is due, at most `free`; and tells how long nothing else becomes due.
+    async fn look(&self, free: usize) -> Result<(Vec<Notification>, Duration)> {
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        // A look first: most commits queue nothing, and a look costs no commit of its own.
-        if limit == 0
-            || self
-                .database
-                .read(|tx| tx.due_of_idle_agents(tx.now(), 1))
-                .await?
-                .is_empty()
-        {
-            return Ok(Vec::new());
+        // Most commits queue nothing, and looking costs no commit of its own.
+        let (now, is_due, next) = self
+            .database
+            .read(|tx| {
+                let now = tx.now();
+                let is_due = !tx.due_of_idle_agents(now, 1)?.is_empty();
+                Ok((now, is_due, tx.next_notification_due(now)?))
+            })
+            .await?;
+        let sleep = next.map_or(IDLE, |due| until(now, due));
+        if limit == 0 || !is_due {
+            return Ok((Vec::new(), sleep));
         }
         let owner = self.owner.clone();
-        self.database
-            .write(move |tx| notification::take_due(tx, &Principal::system(), &owner, limit, LEASE))
-            .await
-    }
-
-    /// Until the next notification becomes due, at most [`IDLE`].
-    async fn sleep_for(&self) -> Result<Duration> {
-        let (now, due) = self
-            .database
-            .read(|tx| Ok((tx.now(), tx.next_notification_due(tx.now())?)))
-            .await?;
-        Ok(due.map_or(IDLE, |due| until(now, due)))
+        let take = move |tx: &mut dyn Tx| {
+            notification::take_due(tx, &Principal::system(), &owner, limit, LEASE)
+        };
+        Ok((self.database.write(take).await?, sleep))
     }
 
     async fn see_through(&self, notification: Notification) {

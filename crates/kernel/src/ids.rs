@@ -29,6 +29,12 @@ macro_rules! id {
             }
         }
 
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -84,6 +90,12 @@ impl FromStr for TenantId {
     }
 }
 
+impl From<TenantId> for String {
+    fn from(name: TenantId) -> Self {
+        name.0
+    }
+}
+
 impl fmt::Display for TenantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -123,6 +135,12 @@ impl FromStr for Handle {
                 "must start with a letter or digit and go on with at most 63 letters, digits, '_' or '-'",
             ))
         }
+    }
+}
+
+impl From<Handle> for String {
+    fn from(name: Handle) -> Self {
+        name.0
     }
 }
 

@@ -54,18 +54,19 @@ impl Lease {
         if self.fence == fence {
             return Ok(());
         }
-        Err(Error::conflict(
-            "lease_lost",
-            "another worker has taken this over",
-        ))
+        Err(lost("another worker has taken this over"))
     }
 
     /// Keeps the row longer.
     ///
     /// # Errors
-    /// `lease_lost`, as [`Self::check`].
+    /// `lease_lost`, as [`Self::check`], and when the row was let go of: a renewal that comes after
+    /// its worker has settled must not hide the row from the next one.
     pub fn renew(&mut self, fence: Fence, now: Timestamp, length: Duration) -> Result<()> {
         self.check(fence)?;
+        if self.owner.is_none() {
+            return Err(lost("nobody holds this any more"));
+        }
         self.until = now.after(length);
         Ok(())
     }
@@ -75,4 +76,8 @@ impl Lease {
         self.owner = None;
         self.until = Timestamp(0);
     }
+}
+
+fn lost(message: &str) -> Error {
+    Error::conflict("lease_lost", message)
 }

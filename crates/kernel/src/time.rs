@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Serialize};
 
 /// A moment, in milliseconds since the Unix epoch.
@@ -36,10 +37,19 @@ impl Timestamp {
     }
 }
 
+/// Much cheaper than formatting through `fmt`, and lists print two of these a row.
+static PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+
 /// RFC 3339 in UTC with milliseconds: `2026-11-21T09:30:00.000Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}", self.to_calendar())
+        f.write_str(&PRINTER.timestamp_to_string(&self.to_calendar()))
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(timestamp: Timestamp) -> Self {
+        PRINTER.timestamp_to_string(&timestamp.to_calendar())
     }
 }
 

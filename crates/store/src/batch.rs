@@ -44,28 +44,40 @@ pub(crate) enum CommitFailure {
 pub(crate) fn run(connection: &mut dyn Connection, mut works: Vec<Box<dyn Work>>) -> bool {
     match attempt(connection, &mut works) {
         Attempt::Spoilt(failure) if works.len() > 1 => {
-            tracing::warn!(commands = works.len(), cause = %failure.cause, "a batch was lost; running its commands one by one");
-            let mut appended = false;
-            for work in works {
-                appended |= run_alone(connection, vec![work]);
-            }
-            appended
+            tracing::warn!(commands = works.len(), cause = ?failure.cause, "a batch was lost; running its commands one by one");
+            run_one_by_one(connection, works)
         }
-        Attempt::Spoilt(_) => run_alone(connection, works),
+        Attempt::Spoilt(_) => run_one_by_one(connection, works),
         settled => settle(works, settled),
     }
 }
 
-/// Runs one command again until it is settled, or lost too often.
-fn run_alone(connection: &mut dyn Connection, mut works: Vec<Box<dyn Work>>) -> bool {
+/// Runs commands again, each in a transaction of its own.
+fn run_one_by_one(connection: &mut dyn Connection, works: Vec<Box<dyn Work>>) -> bool {
+    let mut appended = false;
+    let mut waiting = works.into_iter();
+    while let Some(work) = waiting.next() {
+        let mut alone = vec![work];
+        let settled = run_alone(connection, &mut alone);
+        if matches!(settled, Attempt::NotBegun(_)) {
+            // Nor will the others get a transaction, and waiting for each of them adds up.
+            alone.extend(waiting.by_ref());
+        }
+        appended |= settle(alone, settled);
+    }
+    appended
+}
+
+/// Runs one command until it is settled, or lost too often.
+fn run_alone(connection: &mut dyn Connection, alone: &mut [Box<dyn Work>]) -> Attempt {
     let mut turn = 0;
     loop {
-        match attempt(connection, &mut works) {
+        match attempt(connection, alone) {
             Attempt::Spoilt(lost) if turn < TRIES && lost.kind.may_pass() => {
                 std::thread::sleep(Duration::from_millis(5 << turn));
                 turn += 1;
             }
-            settled => return settle(works, settled),
+            settled => return settled,
         }
     }
 }
@@ -80,11 +92,11 @@ fn settle(works: Vec<Box<dyn Work>>, attempt: Attempt) -> bool {
             appended
         }
         Attempt::Spoilt(failure) | Attempt::NotBegun(failure) => {
-            tracing::error!(commands = works.len(), cause = %failure.cause, "commands could not be committed");
+            tracing::error!(commands = works.len(), cause = ?failure.cause, "commands could not be committed");
             refuse(works, "the database cannot do this now; try again")
         }
         Attempt::Unknown(failure) => {
-            tracing::error!(commands = works.len(), cause = %failure.cause, "the outcome of a commit is unknown");
+            tracing::error!(commands = works.len(), cause = ?failure.cause, "the outcome of a commit is unknown");
             let message = "the connection to the database broke while it was committing; \
                            send it again with the same idempotency key";
             refuse(works, message)

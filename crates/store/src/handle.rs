@@ -1,9 +1,11 @@
 //! The kernel's `Tx` over any driver.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stationmaster_kernel::page::Position;
-use stationmaster_kernel::{Result, Timestamp, Tx};
+use stationmaster_kernel::{Error, Result, Timestamp, Tx, Work};
 use uuid::Uuid;
 
 use crate::sql::{Driver, Failure, FailureKind, Param, Row, Select};
@@ -106,6 +108,24 @@ impl<'a> Handle<'a> {
             failure.into_error()
         })
     }
+}
+
+/// Runs a query in a transaction that has begun; gives its outcome, and how a statement failed if
+/// one did.
+pub(crate) fn run_query(
+    driver: &mut dyn Driver,
+    now: Timestamp,
+    work: &mut dyn Work,
+) -> (Result<()>, Option<FailureKind>) {
+    let mut handle = Handle::new(driver, now, 0);
+    let outcome = catch_unwind(AssertUnwindSafe(|| work.run(&mut handle)));
+    let outcome = match (outcome, handle.failed) {
+        // What it says after a failure that it swallowed cannot be believed.
+        (Ok(Ok(())), Some(_)) => Err(Error::internal("a query went on after a failed statement")),
+        (Ok(outcome), _) => outcome,
+        (Err(_), _) => Err(Error::internal("a query panicked")),
+    };
+    (outcome, handle.failed)
 }
 
 impl Tx for Handle<'_> {

@@ -9,7 +9,7 @@ use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags, ToSql};
 use stationmaster_kernel::{Error, Store, Timestamp, Work};
 
 use crate::batch::{CommitFailure, Connection};
-use crate::handle::Handle;
+use crate::handle::run_query;
 use crate::sql::{Driver, Failure, FailureKind, Param, Row, Value};
 use crate::workers::{Bounds, Pool, Wakers, write_loop};
 use crate::{Clock, OpenError, migrate};
@@ -148,10 +148,9 @@ fn read_loop(
 fn read_one(connection: &mut SqliteConnection, work: &mut dyn Work) -> Result<(), Error> {
     connection.control("BEGIN").map_err(Failure::into_error)?;
     let now = connection.clock.now();
-    let mut handle = Handle::new(connection, now, 0);
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work.run(&mut handle)));
+    let (outcome, _) = run_query(connection, now, work);
     connection.rollback();
-    outcome.unwrap_or_else(|_| Err(Error::internal("a query panicked")))
+    outcome
 }
 
 struct SqliteConnection {
@@ -216,7 +215,7 @@ impl Connection for SqliteConnection {
         if self.in_transaction()
             && let Err(failure) = self.control("ROLLBACK")
         {
-            tracing::error!(cause = %failure.cause, "rolling back failed");
+            tracing::error!(cause = ?failure.cause, "rolling back failed");
         }
     }
 

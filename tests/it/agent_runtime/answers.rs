@@ -158,7 +158,8 @@ async fn a_kickoff_turn_leaves_a_plan() {
         (json!({"kickoff_plan": ""}), None, Some("Go")),
     ] {
         crew.model.push(Step::text("1. Begin"));
-        let asked = json!({"task_title": metadata.to_string(), "message": "Go", "metadata": metadata});
+        let asked =
+            json!({"task_title": metadata.to_string(), "message": "Go", "metadata": metadata});
         let answer = crew.send(turn(asked)).await.ok();
         let path = format!("documents?task_id={}", answer.text("task_id"));
         let documents = crew.owner().items(&path).await;
@@ -176,7 +177,12 @@ async fn a_kickoff_turn_leaves_a_plan() {
             documents.first().map_or(Value::Null, |it| it["id"].clone())
         );
         let asked = crew.asked().pop().unwrap();
-        let last = asked["messages"].as_array().unwrap().last().unwrap().clone();
+        let last = asked["messages"]
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap()
+            .clone();
         let content = last.text("content");
         match user_turn {
             Some(expected) => assert_eq!(content, expected),
@@ -186,7 +192,10 @@ async fn a_kickoff_turn_leaves_a_plan() {
                 "{content}"
             ),
         }
-        assert_eq!(thread(&crew.owner(), &answer.text("task_id")).await.len(), 1);
+        assert_eq!(
+            thread(&crew.owner(), &answer.text("task_id")).await.len(),
+            1
+        );
     }
 }
 
@@ -254,7 +263,10 @@ async fn each_provider_is_spoken_to_in_its_own_words() {
         }
         assert_eq!(said(&api.agent("acme", "owner")).await, ["Done."]);
         assert_eq!(
-            api.agent("acme", "owner").items("tasks?title=Sub").await.len(),
+            api.agent("acme", "owner")
+                .items("tasks?title=Sub")
+                .await
+                .len(),
             1
         );
     }

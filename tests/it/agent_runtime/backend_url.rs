@@ -44,17 +44,32 @@ fn script() -> [Step; 3] {
     let call = |name: &str, arguments: Value| (name.to_owned(), arguments);
     [
         Step::Tools(vec![
-            call("create_task", json!({"title": "Sub", "description": "All", "status": "pending", "metadata": {"n": 1}})),
-            call("update_task", json!({"status": "blocked", "description": "New", "metadata": {"m": 2}})),
+            call(
+                "create_task",
+                json!({"title": "Sub", "description": "All", "status": "pending", "metadata": {"n": 1}}),
+            ),
+            call(
+                "update_task",
+                json!({"status": "blocked", "description": "New", "metadata": {"m": 2}}),
+            ),
             call("post_message", json!({"content": "Half way, @editor"})),
-            call("create_document", json!({"title": "Draft", "content": "# Hi", "doc_type": "research"})),
-            call("request_tool", json!({"title": "Deploy", "justification": "Ready", "risk_level": "high"})),
+            call(
+                "create_document",
+                json!({"title": "Draft", "content": "# Hi", "doc_type": "research"}),
+            ),
+            call(
+                "request_tool",
+                json!({"title": "Deploy", "justification": "Ready", "risk_level": "high"}),
+            ),
         ]),
         Step::Tools(vec![
             call("list_tasks", json!({})),
             call("list_notifications", json!({})),
             call("create_task", json!({"title": 7})),
-            call("update_task", json!({"task_id": "nope", "status": "completed"})),
+            call(
+                "update_task",
+                json!({"task_id": "nope", "status": "completed"}),
+            ),
         ]),
         Step::text("All done."),
     ]
@@ -163,7 +178,11 @@ async fn an_unknown_task_of_the_backend_is_404() {
 async fn a_backend_that_is_down_is_502_and_may_come_back() {
     let mut pair = Pair::start();
     pair.backend.server.kill();
-    refused(&pair.send(turn(json!({}))).await, 502, "backend_unavailable");
+    refused(
+        &pair.send(turn(json!({}))).await,
+        502,
+        "backend_unavailable",
+    );
     assert_eq!(pair.model.request_count(), 0);
 }
 
@@ -227,7 +246,10 @@ async fn eight_turns_at_once_with_one_new_title_share_one_task_of_the_backend() 
     }
     let sends = (0..8).map(|number| pair.send(turn(json!({"message": format!("{number}")}))));
     let answers = futures::future::join_all(sends).await;
-    let ids: Vec<Value> = answers.iter().map(|it| it.ok()["task_id"].clone()).collect();
+    let ids: Vec<Value> = answers
+        .iter()
+        .map(|it| it.ok()["task_id"].clone())
+        .collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     assert_eq!(pair.owner().items("tasks?title=Launch").await.len(), 1);
     assert_eq!(said(&pair.owner()).await.len(), 8);

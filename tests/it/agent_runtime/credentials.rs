@@ -41,7 +41,11 @@ async fn without_the_right_key_everything_is_403_whatever_else_is_wrong() {
             let answer = caller.send(method, path, body.map(Into::into)).await;
             refused(&answer, 403, "invalid_daemon_key");
         }
-        refused(&caller.post(SEND, turn(json!({}))).await, 403, "invalid_daemon_key");
+        refused(
+            &caller.post(SEND, turn(json!({}))).await,
+            403,
+            "invalid_daemon_key",
+        );
         let large = turn(json!({"message": "x".repeat(2 << 20)}));
         refused(&caller.post(SEND, large).await, 403, "invalid_daemon_key");
     }

@@ -87,10 +87,17 @@ async fn what_a_person_says_leads_to_one_turn_and_one_reply_in_the_same_thread()
     let of = |who: &str, words: &str| (who.to_owned(), words.to_owned());
     assert_eq!(
         said,
-        [of("user", "@writer please begin"), of("agent", "I am on it.")]
+        [
+            of("user", "@writer please begin"),
+            of("agent", "I am on it.")
+        ]
     );
     assert_eq!(thread[1]["agent_role"], "writer");
-    assert_eq!(owner.items("tasks").await.len(), 2, "no task was made for it");
+    assert_eq!(
+        owner.items("tasks").await.len(),
+        2,
+        "no task was made for it"
+    );
     assert_eq!(office.waiting().await, json!([]));
 }
 
@@ -102,7 +109,12 @@ async fn a_task_that_is_given_to_an_agent_wakes_it_and_so_does_who_speaks_there(
     let task = office.owner().post("tasks", given).await.ok().id();
     assert_eq!(office.settled(1).await[0]["type"], "assignment");
     office.say(&task, "How far are you?").await;
-    let kinds: Vec<String> = office.settled(2).await.iter().map(|it| it.text("type")).collect();
+    let kinds: Vec<String> = office
+        .settled(2)
+        .await
+        .iter()
+        .map(|it| it.text("type"))
+        .collect();
     assert_eq!(kinds, ["message", "assignment"]);
     assert_eq!(office.model.request_count(), 2);
     assert_eq!(
@@ -174,7 +186,10 @@ async fn agents_that_wake_each_other_stop_until_a_person_speaks() {
         let (delivered, dead): (Vec<&Value>, Vec<&Value>) =
             all.iter().partition(|it| it["dead_at"].is_null());
         assert_eq!(dead.len(), spoken, "each chain has one end");
-        assert!(dead.iter().all(|it| it["delivered_at"].is_null()), "{dead:#?}");
+        assert!(
+            dead.iter().all(|it| it["delivered_at"].is_null()),
+            "{dead:#?}"
+        );
         assert_eq!(office.model.request_count(), delivered.len(), "a turn each");
         let replies = said(&office.owner()).await.len() - spoken;
         assert_eq!(replies, delivered.len(), "a reply each");

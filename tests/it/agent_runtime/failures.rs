@@ -95,11 +95,7 @@ async fn a_limited_model_is_503_and_says_when_to_come_back() {
 async fn a_limited_model_is_asked_again_as_often_as_any_other() {
     let crew = Crew::start();
     crew.model.always(Step::rate_limited(0));
-    refused(
-        &crew.send(turn(json!({}))).await,
-        503,
-        "model_rate_limited",
-    );
+    refused(&crew.send(turn(json!({}))).await, 503, "model_rate_limited");
     assert_eq!(crew.model.request_count(), 3);
 }
 
@@ -156,7 +152,10 @@ async fn the_fallback_model_is_asked_when_the_first_gives_up() {
     assert_eq!(answer["cost"]["model"], "gpt-4o");
     assert_eq!(answer["cost"]["totalCost"], 0.012_5);
     let models: Vec<Value> = crew.asked().iter().map(|it| it["model"].clone()).collect();
-    assert_eq!(models, ["gpt-4o-mini", "gpt-4o-mini", "gpt-4o-mini", "gpt-4o"]);
+    assert_eq!(
+        models,
+        ["gpt-4o-mini", "gpt-4o-mini", "gpt-4o-mini", "gpt-4o"]
+    );
 }
 
 #[tokio::test]
@@ -170,7 +169,10 @@ async fn without_a_model_there_are_no_turns() {
         let answer = api.stranger().post(SEND, turn(json!({}))).await;
         refused(&answer, 503, "model_not_configured");
         // A request that is wrong is told so all the same.
-        let answer = api.stranger().post(SEND, turn(json!({"message": ""}))).await;
+        let answer = api
+            .stranger()
+            .post(SEND, turn(json!({"message": ""})))
+            .await;
         refused(&answer, 400, "invalid_request");
         assert_eq!(
             api.agent("acme", "owner").items("tasks").await,

@@ -97,7 +97,10 @@ async fn two_keys_that_differ_are_refused() {
 #[tokio::test]
 async fn the_longest_key_works_like_any_other() {
     let crew = Crew::start();
-    let keys = [format!("{}1", "k".repeat(254)), format!("{}2", "k".repeat(254))];
+    let keys = [
+        format!("{}1", "k".repeat(254)),
+        format!("{}2", "k".repeat(254)),
+    ];
     for key in [&keys[0], &keys[1], &keys[0], &keys[1]] {
         crew.send(turn(json!({"idempotency_key": key}))).await.ok();
     }
@@ -139,7 +142,10 @@ async fn an_answer_outlives_the_server_that_gave_it() {
     assert_eq!(api.server.stop(), 0);
     for _ in 0..2 {
         let mut api = start();
-        assert_eq!(api.stranger().post(SEND, asked.clone()).await.text, first.text);
+        assert_eq!(
+            api.stranger().post(SEND, asked.clone()).await.text,
+            first.text
+        );
         api.server.kill();
     }
     assert_eq!(model.request_count(), 1);
@@ -197,7 +203,10 @@ async fn a_turn_tried_again_does_not_repeat_what_its_tools_did() {
 #[tokio::test]
 async fn who_waited_for_a_turn_that_failed_takes_it_over_or_hears_why() {
     let crew = Crew::start();
-    crew.model.push(Step::Delay(Duration::from_millis(100), Box::new(Step::status(401))));
+    crew.model.push(Step::Delay(
+        Duration::from_millis(100),
+        Box::new(Step::status(401)),
+    ));
     crew.model.always(Step::text("Now then."));
     let sends = (0..4).map(|_| crew.send(turn(json!({"idempotency_key": "k"}))));
     let answers = join_all(sends).await;
@@ -209,7 +218,10 @@ async fn who_waited_for_a_turn_that_failed_takes_it_over_or_hears_why() {
     for answer in &good {
         assert_eq!(answer.text, good[0].text);
     }
-    assert_eq!(said(&crew.owner()).await.len(), usize::from(!good.is_empty()));
+    assert_eq!(
+        said(&crew.owner()).await.len(),
+        usize::from(!good.is_empty())
+    );
 }
 
 fn soon() -> Instant {

@@ -69,7 +69,11 @@ async fn turns_tokens_costs_and_tool_calls_are_counted() {
     metrics.check(turns, &["outcome=\"ok\""], 1.0);
     metrics.check(turns, &["outcome=\"replayed\""], 1.0);
     metrics.check(turns, &["outcome=\"model_rejected\""], 2.0);
-    metrics.check("stationmaster_turn_seconds_count", &[], metrics.sum(turns, &[]));
+    metrics.check(
+        "stationmaster_turn_seconds_count",
+        &[],
+        metrics.sum(turns, &[]),
+    );
     let tokens = "stationmaster_model_tokens_total";
     metrics.check(tokens, &["direction=\"input\""], 600.0);
     metrics.check(tokens, &["direction=\"output\""], 150.0);
@@ -93,12 +97,23 @@ async fn requests_and_commits_are_counted() {
     let after = Metrics::of(&crew).await;
     let requests = "stationmaster_http_requests_total";
     let of_send = "route=\"/api/agents/send\"";
-    after.check(requests, &[of_send, "method=\"POST\"", "status=\"200\""], 3.0);
-    after.check(requests, &[of_send, "method=\"POST\"", "status=\"400\""], 1.0);
+    after.check(
+        requests,
+        &[of_send, "method=\"POST\"", "status=\"200\""],
+        3.0,
+    );
+    after.check(
+        requests,
+        &[of_send, "method=\"POST\"", "status=\"400\""],
+        1.0,
+    );
     // A commit is counted once those who waited for it have their answers.
-    eventually("a turn's begin and end are counted, and its task", async || {
-        let now = Metrics::of(&crew).await.sum(COMMITS, &[]);
-        (now >= before.sum(COMMITS, &[]) + 7.0).then_some(())
-    })
+    eventually(
+        "a turn's begin and end are counted, and its task",
+        async || {
+            let now = Metrics::of(&crew).await.sum(COMMITS, &[]);
+            (now >= before.sum(COMMITS, &[]) + 7.0).then_some(())
+        },
+    )
     .await;
 }

@@ -3,8 +3,8 @@
 mod answers;
 mod backend_url;
 mod bodies;
-pub(crate) mod crew;
 mod credentials;
+pub(crate) mod crew;
 mod dispatcher;
 mod failures;
 mod idempotency;
@@ -12,3 +12,4 @@ mod metrics;
 mod prompt;
 mod tasks;
 mod tools;
+mod up;

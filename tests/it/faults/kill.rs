@@ -66,7 +66,11 @@ async fn survives(server: impl Fn(&Path) -> ServerBuilder, seed: u64) {
     let mut log = Log::default();
     log.follow(&client, url, &token, &last).await;
     log.is_in_order();
-    assert_eq!(followed.ids(), log.ids(), "nothing missed, nothing repeated");
+    assert_eq!(
+        followed.ids(),
+        log.ids(),
+        "nothing missed, nothing repeated"
+    );
 
     let mut tasks = load.ids("tasks");
     tasks.insert("The thread".to_owned(), task);

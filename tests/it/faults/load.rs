@@ -1,7 +1,7 @@
 //! Many writers at once, and the books of what they wrote.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use futures::future::join_all;
 use reqwest::Client;
@@ -35,13 +35,12 @@ pub(super) struct Create {
 }
 
 /// Who writes, where to, and every create there was, by its key.
-#[derive(Clone)]
 pub(super) struct Load {
     client: Client,
     token: String,
     /// Where messages go.
     task: String,
-    books: Arc<Mutex<BTreeMap<String, Create>>>,
+    books: Mutex<BTreeMap<String, Create>>,
     acknowledged: watch::Sender<usize>,
 }
 
@@ -51,29 +50,23 @@ impl Load {
             client,
             token,
             task,
-            books: Arc::default(),
+            books: Mutex::default(),
             acknowledged: watch::Sender::new(0),
         }
     }
 
     /// Writes until the server is gone; keys begin with `name`.
     pub(super) async fn write(&self, url: &str, name: &str) {
-        let writers = (0..WRITERS).map(|writer| {
-            let (this, url, name) = (self.clone(), url.to_owned(), name.to_owned());
-            tokio::spawn(async move {
-                for number in 0.. {
-                    let key = format!("{name}-{}-{number}", writer % (WRITERS / 2));
-                    let create = this.create(&key, number);
-                    let answered = this.send(&url, key, create).await;
-                    if !answered {
-                        return;
-                    }
+        let writers = (0..WRITERS).map(async |writer| {
+            for number in 0.. {
+                let key = format!("{name}-{}-{number}", writer % (WRITERS / 2));
+                let create = self.create(&key, number);
+                if !self.send(url, key, create).await {
+                    return;
                 }
-            })
+            }
         });
-        for writer in join_all(writers).await {
-            writer.expect("a writer ends well");
-        }
+        join_all(writers).await;
     }
 
     /// Waits until so many more creates were acknowledged.

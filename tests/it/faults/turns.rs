@@ -6,21 +6,43 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use stationmaster_testkit::model::{Step, StubModel};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use crate::agent_runtime::crew::{SEND, said, thinking, turn, woken};
+use crate::support::api::Answer;
 use crate::support::wait::{PATIENCE, eventually};
 use crate::support::{Api, Caller, Json as _};
 
-fn soon() -> Instant {
+pub(super) fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 
-/// Sends without caring for an answer.
-fn send_off(caller: &Caller, body: Value) -> tokio::task::JoinHandle<()> {
-    let caller = caller.clone();
-    tokio::spawn(async move {
-        caller.post(SEND, body).await;
-    })
+/// Sends and goes on.
+pub(super) fn send_off(caller: Caller, body: Value) -> Sent {
+    let mut sent = JoinSet::new();
+    sent.spawn(async move { caller.post(SEND, body).await });
+    Sent(sent)
+}
+
+/// A request under way.
+pub(super) struct Sent(JoinSet<Answer>);
+
+impl Sent {
+    pub(super) async fn answer(mut self) -> Answer {
+        let ended = self.0.join_next().await.expect("a request");
+        ended.expect("an answer")
+    }
+
+    /// The connection breaks before there is an answer.
+    pub(super) async fn ends_unanswered(mut self) {
+        let ended = self.0.join_next().await.expect("a request");
+        assert!(ended.is_err(), "{ended:?}");
+    }
+
+    /// Whoever asked goes away.
+    pub(super) async fn gives_up(mut self) {
+        self.0.shutdown().await;
+    }
 }
 
 fn start(model: &StubModel, directory: &Path) -> Api {
@@ -48,10 +70,10 @@ async fn a_turn_whose_server_was_killed_runs_again_and_replies_once() {
         let calls = before.len();
         model.push_all(before);
         let mut api = start(&model, directory.path());
-        let cut_off = send_off(&api.stranger(), asked.clone());
+        let cut_off = send_off(api.stranger(), asked.clone());
         assert!(model.wait_for_requests(calls, soon()).await);
         api.server.kill();
-        assert!(cut_off.await.is_err(), "nobody was told anything");
+        cut_off.ends_unanswered().await;
 
         let api = start(&model, directory.path());
         let owner = api.agent("acme", "owner");
@@ -100,10 +122,9 @@ async fn a_caller_who_goes_away_does_not_take_the_turn_along() {
     let api = start(&model, directory.path());
     let asked = turn(json!({"idempotency_key": "k"}));
     model.push(Step::Hang);
-    let gone = send_off(&api.stranger(), asked.clone());
+    let gone = send_off(api.stranger(), asked.clone());
     assert!(model.wait_for_requests(1, soon()).await);
-    gone.abort();
-    assert!(gone.await.is_err());
+    gone.gives_up().await;
     model.release();
     let owner = api.agent("acme", "owner");
     eventually("the reply is posted", async || {
@@ -121,20 +142,22 @@ async fn a_server_that_is_told_to_stop_answers_the_turns_at_hand_first() {
     let directory = TempDir::new().unwrap();
     let model = StubModel::start();
     let api = start(&model, directory.path());
-    let stranger = api.stranger();
     model.push(Step::Hang);
     let url = api.server.url().to_owned();
-    let turn = tokio::spawn(async move { stranger.post(SEND, turn(json!({}))).await });
+    let turn = send_off(api.stranger(), turn(json!({})));
     assert!(model.wait_for_requests(1, soon()).await);
     let mut server = api.server;
     let stopped = tokio::task::spawn_blocking(move || server.stop());
     let address = url.strip_prefix("http://").unwrap().to_owned();
     eventually("nobody else is let in", async || {
-        tokio::net::TcpStream::connect(&address).await.is_err().then_some(())
+        tokio::net::TcpStream::connect(&address)
+            .await
+            .is_err()
+            .then_some(())
     })
     .await;
     model.release();
-    assert_eq!(turn.await.unwrap().ok()["response"], "Write the plan");
+    assert_eq!(turn.answer().await.ok()["response"], "Write the plan");
     assert_eq!(stopped.await.unwrap(), 0);
     let api = start(&model, directory.path());
     assert_eq!(said(&api.agent("acme", "owner")).await, ["Write the plan"]);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::world::World;
+use crate::support::clock::Moved;
 use crate::support::{Api, Caller, Json as _};
 
 async fn hold(who: &Caller, body: Value) -> Value {
@@ -71,7 +72,8 @@ async fn a_heartbeat_says_how_the_agent_is() {
 
 #[tokio::test]
 async fn a_standup_sums_up_the_day_and_is_kept_once_a_day() {
-    let api = Api::start();
+    let moved = Moved::start_at_noon();
+    let api = &moved.api;
     let agent = api.agent("acme", "writer");
     World::fill(&agent).await;
     let blocked = json!({"title": "Stuck on legal", "status": "blocked"});
@@ -126,6 +128,14 @@ async fn a_standup_sums_up_the_day_and_is_kept_once_a_day() {
         "it is brought up to date"
     );
     assert_eq!(agent.items("tasks?title=Daily%20Standup").await.len(), 1);
+
+    moved.ahead(86_400);
+    let tomorrow = hold(&agent, json!({})).await;
+    assert_ne!(tomorrow["date"], first["date"]);
+    assert_ne!(tomorrow["document_id"], first["document_id"]);
+    assert_eq!(tomorrow["task_id"], first["task_id"]);
+    assert_eq!(tomorrow["counts"]["messages"], 0, "yesterday's");
+    assert_eq!(agent.items("documents?doc_type=standup").await.len(), 2);
 }
 
 #[tokio::test]
@@ -145,7 +155,8 @@ async fn a_standups_day_is_the_zones() {
 
 #[tokio::test]
 async fn an_internal_token_holds_one_users_standup_or_everybodys() {
-    let api = Api::start();
+    let moved = Moved::start_at_noon();
+    let api = &moved.api;
     let internal = api.internal();
     let nobody = hold(&internal, json!({"timezone": "UTC"})).await;
     assert_eq!(nobody, json!({"status": "ok", "results": []}));
@@ -166,6 +177,13 @@ async fn an_internal_token_holds_one_users_standup_or_everybodys() {
         assert_eq!(own.len(), 1, "{tenant}");
         assert_eq!(own[0]["id"], result["document_id"]);
     }
+    // The next day, only those with whom something happens.
+    moved.ahead(86_400);
+    api.agent("globex", "writer").task("new").await;
+    let all = hold(&internal, json!({})).await;
+    let results = all["results"].as_array().unwrap();
+    let users: Vec<String> = results.iter().map(|it| it.text("user_id")).collect();
+    assert_eq!(users, ["globex"]);
     api.operator()
         .post("standup", json!({}))
         .await

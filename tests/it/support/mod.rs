@@ -1,6 +1,7 @@
 //! What every contract's tests share: a server with known secrets, callers, tokens, streams.
 
 pub(crate) mod api;
+pub(crate) mod clock;
 pub(crate) mod jwt;
 pub(crate) mod process;
 pub(crate) mod sse;

@@ -1,6 +1,8 @@
 //! Approvals: who decides, once, and who is told; heartbeats beside them.
 
-use stationmaster_kernel::approval::{self, Approval, Decision, NewApproval, Risk, Status};
+use stationmaster_kernel::approval::{
+    self, Approval, ApprovalFilter, Decision, NewApproval, Risk, Status,
+};
 use stationmaster_kernel::heartbeat::{self, NewHeartbeat};
 use stationmaster_kernel::notification::{NotificationFilter, Type};
 use stationmaster_kernel::{Kind, Page, Principal, Result};
@@ -11,6 +13,8 @@ on_both!(
     an_operator_decides_once_and_the_asker_is_told,
     an_agent_never_decides,
     only_the_asker_withdraws,
+    lists_of_approvals_are_filtered,
+    another_tenants_approval_looks_missing,
     a_heartbeat_tells_what_waits,
 );
 
@@ -143,4 +147,74 @@ fn a_heartbeat_tells_what_waits(store: &TestStore) {
             .kind,
         Kind::Invalid
     );
+}
+
+fn lists_of_approvals_are_filtered(store: &TestStore) {
+    let task = store.task(&agent("t", "writer"), "one").id;
+    let mut asked = Vec::new();
+    for (tenant, task) in [
+        ("t", None),
+        ("t", Some(task.clone())),
+        ("t", None),
+        ("u", None),
+    ] {
+        let new = NewApproval {
+            task,
+            title: format!("{tenant}{}", asked.len()),
+            justification: "to read".into(),
+            interface: None,
+            scope: Some("all".into()),
+            risk: Risk::Low,
+        };
+        let made = store
+            .write(move |tx| approval::request(tx, &agent(tenant, "writer"), new.clone()))
+            .unwrap();
+        asked.push(made);
+    }
+    decide(store, person("t"), &asked[0], Decision::Deny).unwrap();
+    decide(store, agent("t", "writer"), &asked[2], Decision::Withdraw).unwrap();
+    let check = |who: Principal, filter: ApprovalFilter, expected: &[&str]| {
+        let list = store
+            .read(move |tx| approval::list(tx, &who, filter.clone(), Page::first(10)))
+            .unwrap();
+        let titles: Vec<&str> = list.items.iter().map(|it| it.title.as_str()).collect();
+        assert_eq!(titles, expected);
+    };
+    let all = ApprovalFilter::default;
+    let of = |statuses: &[Status]| ApprovalFilter {
+        statuses: statuses.to_vec(),
+        ..all()
+    };
+    let (asker, boss) = (agent("t", "writer"), Principal::operator("ann"));
+    check(asker.clone(), all(), &["t2", "t1", "t0"]);
+    check(asker.clone(), of(&[Status::Pending]), &["t1"]);
+    let decided = of(&[Status::Denied, Status::Canceled]);
+    check(asker.clone(), decided, &["t2", "t0"]);
+    let on_task = ApprovalFilter {
+        task: Some(task),
+        ..all()
+    };
+    check(asker.clone(), on_task, &["t1"]);
+    check(boss.clone(), all(), &["u3", "t2", "t1", "t0"]);
+    let of_tenant = ApprovalFilter {
+        tenant: Some("u".parse().unwrap()),
+        ..all()
+    };
+    check(boss, of_tenant.clone(), &["u3"]);
+    // An agent's own tenant wins over the one it names.
+    check(asker, of_tenant, &["t2", "t1", "t0"]);
+}
+
+fn another_tenants_approval_looks_missing(store: &TestStore) {
+    let it = ask(store);
+    let error = decide(store, person("u"), &it, Decision::Approve).unwrap_err();
+    assert_eq!(
+        (error.kind, error.code),
+        (Kind::NotFound, "tool_request_not_found")
+    );
+    let id = it.id;
+    let error = store
+        .read(move |tx| approval::get(tx, &agent("u", "writer"), &id))
+        .unwrap_err();
+    assert_eq!(error.kind, Kind::NotFound);
 }

@@ -5,14 +5,16 @@ use std::time::Duration;
 use stationmaster_access::Tail;
 use stationmaster_kernel::event::{Event, EventQuery, Happening};
 use stationmaster_kernel::task::{self, NewTask};
-use stationmaster_kernel::{Error, EventId, Result};
+use stationmaster_kernel::{Error, EventId, Result, TaskId};
 
-use crate::support::{PATIENCE, TestStore, agent, on_both};
+use crate::support::{PATIENCE, TestStore, agent, on_both, titled};
 
 on_both!(
     an_event_is_written_with_its_cause_and_rolled_back_with_it,
     an_event_holds_the_noun_as_it_was,
     a_reader_resumes_where_it_was,
+    readers_see_their_part_of_the_log,
+    a_tail_takes_a_long_log_in_pieces,
     a_tail_wakes_on_commit_and_skips_nothing,
     dropping_old_events_raises_the_floor,
 );
@@ -84,6 +86,54 @@ fn a_reader_resumes_where_it_was(store: &TestStore) {
         store.read(|tx| tx.newest_event()).unwrap(),
         all.last().unwrap().id
     );
+}
+
+fn readers_see_their_part_of_the_log(store: &TestStore) {
+    let task = store.task(&agent("t", "a"), "one").id;
+    store.task(&agent("t", "a"), "two");
+    store.task(&agent("u", "b"), "one");
+    let check = |tenant: Option<&str>, task: Option<TaskId>, limit: u32, expected: &[&str]| {
+        let query = EventQuery {
+            tenant: tenant.map(|tenant| tenant.parse().unwrap()),
+            task,
+            after: EventId(0),
+            limit,
+        };
+        let events = store.read(move |tx| tx.events(&query)).unwrap();
+        assert_eq!(kinds(&events), expected);
+    };
+    let (agents, tasks) = ("agent.registered", "task.created");
+    check(None, None, 9, &[agents, tasks, tasks, agents, tasks]);
+    check(None, None, 2, &[agents, tasks]);
+    check(Some("t"), None, 9, &[agents, tasks, tasks]);
+    check(Some("u"), None, 9, &[agents, tasks]);
+    check(Some("t"), Some(task.clone()), 9, &[tasks]);
+    check(Some("u"), Some(task), 9, &[]);
+}
+
+fn a_tail_takes_a_long_log_in_pieces(store: &TestStore) {
+    const MANY: usize = 700;
+    store
+        .write(|tx| {
+            for number in 0..MANY {
+                let who = agent("t", "a");
+                task::create(tx, &who, titled(&number.to_string()))?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    let newest = store.read(|tx| tx.newest_event()).unwrap();
+    let mut tail = Tail::new(&store.database, None, None, EventId(0));
+    let seen = store.runtime.block_on(async {
+        let mut seen = Vec::new();
+        while seen.last().is_none_or(|last| *last < newest) {
+            let next = tokio::time::timeout(PATIENCE, tail.next()).await;
+            seen.push(next.expect("in time").unwrap().id);
+        }
+        seen
+    });
+    assert!(seen.is_sorted_by(|a, b| a < b));
+    assert_eq!(seen.len(), 1 + MANY);
 }
 
 fn a_tail_wakes_on_commit_and_skips_nothing(store: &TestStore) {

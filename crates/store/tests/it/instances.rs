@@ -1,28 +1,18 @@
 //! Several instances on one PostgreSQL: one order of commits, one winner, no lost event.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use stationmaster_access::{Database, Tail};
-use stationmaster_kernel::EventId;
 use stationmaster_kernel::event::Happening;
 use stationmaster_kernel::idempotency::{self, Key, Reply};
-use stationmaster_kernel::task::{self, NewTask, TaskFilter};
-use stationmaster_kernel::{Page, Result, Tx};
+use stationmaster_kernel::task;
+use stationmaster_kernel::{EventId, Result, Tx};
+use stationmaster_store::{Bounds, Clock, PostgresStore};
+use stationmaster_testkit::postgres;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, TestStore, agent};
-
-fn create(tx: &mut dyn Tx, title: &str) -> Result<()> {
-    task::create(
-        tx,
-        &agent("t", "a"),
-        NewTask {
-            title: title.to_owned(),
-            ..NewTask::default()
-        },
-    )
-    .map(drop)
-}
+use crate::support::{PATIENCE, TestStore, agent, create, titled, until};
 
 #[test]
 fn one_key_at_two_instances_makes_one_row() {
@@ -33,11 +23,7 @@ fn one_key_at_two_instances_makes_one_row() {
             let rule = |tx: &mut dyn Tx| {
                 let key = Key::new("t".parse()?, "task", "k", "f".into())?;
                 idempotency::once(tx, Some(&key), |tx| {
-                    let new = NewTask {
-                        title: "one".into(),
-                        ..NewTask::default()
-                    };
-                    let made = task::create(tx, &agent("t", "a"), new)?;
+                    let made = task::create(tx, &agent("t", "a"), titled("one"))?;
                     Ok(Reply {
                         status: 200,
                         body: made.id.to_string(),
@@ -62,17 +48,7 @@ fn one_key_at_two_instances_makes_one_row() {
             .collect()
     });
     assert!(replies.iter().all(|reply| *reply == replies[0]));
-    let list = store
-        .read(|tx| {
-            task::list(
-                tx,
-                &agent("t", "a"),
-                &TaskFilter::default(),
-                Page::first(10),
-            )
-        })
-        .unwrap();
-    assert_eq!(list.items.len(), 1);
+    assert_eq!(store.titles(), ["one"]);
 }
 
 /// Two instances write at once while a third reader tails: every event, in order, once.
@@ -98,7 +74,7 @@ fn a_tail_at_one_instance_sees_the_others_events() {
         let write = |database: Database, name: &'static str| async move {
             for number in 0..EACH {
                 let title = format!("{name}{number:02}");
-                database.write(move |tx| create(tx, &title)).await.unwrap();
+                database.write(create(&title)).await.unwrap();
             }
         };
         let all = futures::future::join3(
@@ -117,6 +93,30 @@ fn a_tail_at_one_instance_sees_the_others_events() {
     }
 }
 
+/// Holds a writer inside a rule that has made the task `title`, until the sender is dropped.
+fn hold_after_creating(
+    store: &TestStore,
+    database: &Database,
+    title: &'static str,
+) -> (mpsc::Sender<()>, tokio::task::JoinHandle<Result<()>>) {
+    let (release, held) = mpsc::channel::<()>();
+    let (entered, inside) = mpsc::channel();
+    let held = std::sync::Mutex::new(held);
+    let database = database.clone();
+    let written = store.runtime.spawn(async move {
+        database
+            .write(move |tx| {
+                create(title)(tx)?;
+                let _ = entered.send(());
+                let _ = held.lock().map(|held| held.recv());
+                Ok(())
+            })
+            .await
+    });
+    inside.recv_timeout(PATIENCE).unwrap();
+    (release, written)
+}
+
 /// The first writer has drawn its event's id and does not commit yet; the second asks to write
 /// meanwhile. Were ids drawn without order, the second would commit a larger id first, a reader
 /// would move past the smaller one, and that would be lost.
@@ -125,135 +125,86 @@ fn an_event_that_commits_late_is_not_skipped() {
     let store = TestStore::postgres();
     let second = store.second_instance();
     let mut tail = Tail::new(&second, None, None, EventId(0));
-    let (release, held) = mpsc::channel::<()>();
-    let (entered, inside) = mpsc::channel();
-    let held = std::sync::Mutex::new(held);
-    let first = store.database.clone();
-    let slow = store.runtime.spawn(async move {
-        first
-            .write(move |tx| {
-                create(tx, "slow")?;
-                let _ = entered.send(());
-                let _ = held.lock().map(|held| held.recv());
-                Ok(())
-            })
-            .await
+    let (release, slow) = hold_after_creating(&store, &store.database, "slow");
+    let quick = {
+        let second = second.clone();
+        store
+            .runtime
+            .spawn(async move { second.write(create("quick")).await })
+    };
+    // It waits for its turn, or it does not and has committed before the first.
+    let mut stranger = store.stranger();
+    until("the second writer waits or has written", || {
+        let waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let written = "SELECT 1 FROM task WHERE title = 'quick'";
+        let mut any = |sql: &str| !stranger.query(sql, &[]).unwrap().is_empty();
+        (any(waits) || any(written)).then_some(())
     });
-    inside.recv().unwrap();
-    let quick = store
-        .runtime
-        .spawn(async move { second.write(|tx| create(tx, "quick")).await });
-    let titles = store.runtime.block_on(async {
-        // The reader looks while one is held and the other waits; then both may go on.
-        let early = timeout(std::time::Duration::from_millis(200), tail.next()).await;
-        assert!(early.is_err(), "nothing is committed yet: {early:?}");
-        drop(release);
-        let mut titles = Vec::new();
-        while titles.len() < 2 {
+    // The reader takes in all there is by now; what it sees later must come after that.
+    let mut titles = Vec::new();
+    let mut take = |what: Happening| {
+        if let Happening::TaskCreated(task) = what {
+            titles.push(task.title);
+        }
+    };
+    store.runtime.block_on(async {
+        let now = store.database.read(|tx| tx.newest_event()).await.unwrap();
+        let mut last = EventId(0);
+        while last < now {
             let event = timeout(PATIENCE, tail.next())
                 .await
-                .expect("an event in time")
+                .expect("in time")
                 .unwrap();
-            if let Happening::TaskCreated(task) = event.what {
-                titles.push(task.title);
-            }
+            last = event.id;
+            take(event.what);
         }
-        titles
-    });
-    store.runtime.block_on(async {
+        drop(release);
         slow.await.unwrap().unwrap();
         quick.await.unwrap().unwrap();
+        let now = store.database.read(|tx| tx.newest_event()).await.unwrap();
+        while last < now {
+            let event = timeout(PATIENCE, tail.next())
+                .await
+                .expect("in time")
+                .unwrap();
+            assert!(event.id > last);
+            last = event.id;
+            take(event.what);
+        }
     });
     assert_eq!(titles, ["slow", "quick"]);
 }
 
-/// The server ends the writer's session in the middle of a transaction: what was acknowledged is
-/// there, what was not is written when its command is run again.
+/// An instance that stops in the middle of a transaction must not stop the others for ever: the
+/// server ends its session, the next one writes, and what it meant to write is run again.
 #[test]
-fn a_lost_connection_is_replaced_and_the_command_run_again() {
-    let store = TestStore::postgres();
-    store.write(|tx| create(tx, "before")).unwrap();
-    let url = store.postgres.as_ref().unwrap().url().to_owned();
-    let cut = std::sync::atomic::AtomicBool::new(false);
-    store
-        .write(move |tx| {
-            create(tx, "during")?;
-            if !cut.swap(true, std::sync::atomic::Ordering::SeqCst) {
-                end_other_sessions(&url);
-            }
-            create(tx, "after")
-        })
-        .unwrap();
-    let list = store.read(|tx| {
-        task::list(
-            tx,
-            &agent("t", "a"),
-            &TaskFilter::default(),
-            Page::first(10),
-        )
+fn a_stalled_writer_loses_its_turn() {
+    let store = TestStore::postgres_with(Bounds {
+        statement_time: Duration::from_millis(300),
+        ..Bounds::default()
     });
-    let titles: Vec<String> = list
-        .unwrap()
-        .items
-        .into_iter()
-        .map(|task| task.title)
-        .collect();
-    assert_eq!(titles, ["after", "during", "before"]);
-}
-
-/// Ends every session on the database but the one that says so.
-fn end_other_sessions(url: &str) {
-    let mut client = postgres::Client::connect(url, postgres::NoTls).unwrap();
-    client
-        .execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-             WHERE datname = current_database() AND pid <> pg_backend_pid()",
-            &[],
-        )
-        .unwrap();
-}
-
-/// A writer that does not take the lock is in the way: the conflict is found and the command run
-/// again until it succeeds.
-#[test]
-fn a_conflict_with_a_stranger_is_tried_again() {
-    let store = TestStore::postgres();
-    store.write(|tx| create(tx, "first")).unwrap();
-    let url = store.postgres.as_ref().unwrap().url().to_owned();
-    let runs = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
-    let counted = runs.clone();
+    let second = store.second_instance();
+    let (release, stalled) = hold_after_creating(&store, &store.database, "stalled");
+    let written = second.write(create("quick"));
     store
-        .write(move |tx| {
-            let seen = task::list(
-                tx,
-                &agent("t", "a"),
-                &TaskFilter::default(),
-                Page::first(10),
-            )?
-            .items;
-            if counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
-                let mut stranger = postgres::Client::connect(&url, postgres::NoTls).unwrap();
-                stranger
-                    .execute("UPDATE task SET title = 'theirs', updated_at = 1", &[])
-                    .unwrap();
-            }
-            let change = task::TaskChange {
-                title: Some("ours".into()),
-                ..task::TaskChange::default()
-            };
-            task::update(tx, &agent("t", "a"), &seen[0].id, change).map(drop)
-        })
+        .runtime
+        .block_on(async { timeout(PATIENCE, written).await })
+        .expect("its turn comes in time")
         .unwrap();
-    assert!(runs.load(std::sync::atomic::Ordering::SeqCst) > 1);
-    let list = store
-        .read(|tx| {
-            task::list(
-                tx,
-                &agent("t", "a"),
-                &TaskFilter::default(),
-                Page::first(10),
-            )
-        })
-        .unwrap();
-    assert_eq!(list.items[0].title, "ours");
+    drop(release);
+    store.runtime.block_on(stalled).unwrap().unwrap();
+    assert_eq!(store.titles(), ["quick", "stalled"]);
+}
+
+#[test]
+fn an_empty_database_may_be_opened_by_many_at_once() {
+    let database = postgres::database();
+    std::thread::scope(|scope| {
+        let open = || PostgresStore::open(database.url(), Bounds::default(), Clock::default());
+        let opened: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+        for store in opened {
+            store.join().unwrap().unwrap();
+        }
+    });
 }

@@ -13,12 +13,17 @@
 mod approvals;
 mod batches;
 mod events;
+mod faults;
 mod idempotency;
 mod instances;
+mod limits;
+mod lost;
 mod notifications;
 mod opening;
+mod properties;
 mod runs;
 mod standups;
 mod support;
 mod tasks;
 mod threads;
+mod wire;

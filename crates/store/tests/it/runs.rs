@@ -14,6 +14,8 @@ on_both!(
     a_dead_holders_run_is_taken_over_and_its_late_write_refused,
     a_failed_run_starts_anew_and_keeps_what_it_cost,
     runs_without_a_key_are_always_new,
+    a_renewed_run_is_still_held,
+    a_run_is_its_own_agents,
 );
 
 fn begin(store: &TestStore, key: Option<&str>) -> Begun {
@@ -108,4 +110,52 @@ fn a_failed_run_starts_anew_and_keeps_what_it_cost(store: &TestStore) {
 
 fn runs_without_a_key_are_always_new(store: &TestStore) {
     assert_ne!(ours(begin(store, None)).id, ours(begin(store, None)).id);
+}
+
+fn renew(store: &TestStore, who: Principal, run: &Run) -> Result<()> {
+    let (id, fence) = (run.id.clone(), run.lease.fence);
+    store.write(move |tx| run::renew(tx, &who, &id, fence, Duration::from_secs(60)))
+}
+
+fn a_renewed_run_is_still_held(store: &TestStore) {
+    let run = ours(begin(store, Some("k")));
+    store.move_clock(Duration::from_secs(40));
+    renew(store, agent("t", "a"), &run).unwrap();
+    store.move_clock(Duration::from_secs(80));
+    assert!(matches!(begin(store, Some("k")), Begun::Busy { .. }));
+    store.move_clock(Duration::from_secs(101));
+    let heir = ours(begin(store, Some("k")));
+    let error = renew(store, agent("t", "a"), &run).unwrap_err();
+    assert_eq!(error.code, "lease_lost");
+    renew(store, agent("t", "a"), &heir).unwrap();
+}
+
+fn a_run_is_its_own_agents(store: &TestStore) {
+    let run = ours(begin(store, Some("k")));
+    for who in [agent("t", "b"), agent("u", "a")] {
+        let error = renew(store, who, &run).unwrap_err();
+        assert_eq!((error.kind, error.code), (Kind::NotFound, "run_not_found"));
+    }
+    let new = NewRun {
+        key: Some("k".into()),
+        model: "m".into(),
+        owner: "me".into(),
+        lease: Duration::from_secs(60),
+    };
+    let other = store
+        .write(move |tx| run::begin(tx, &agent("t", "b"), &new))
+        .unwrap();
+    assert_ne!(ours(other).id, run.id, "a key is one agent's");
+    let error = store
+        .write(|tx| {
+            let new = NewRun {
+                key: None,
+                model: "m".into(),
+                owner: "me".into(),
+                lease: Duration::ZERO,
+            };
+            run::begin(tx, &Principal::operator("ann"), &new)
+        })
+        .unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden);
 }

@@ -87,7 +87,11 @@ impl TestStore {
     /// is for SQLite no second instance, so this is for PostgreSQL alone.
     pub(crate) fn second_instance(&self) -> Database {
         let clock = self.directory.path().join("clock");
-        Database::new(Arc::new(open_postgres(self.url(), Bounds::default(), clock)))
+        Database::new(Arc::new(open_postgres(
+            self.url(),
+            Bounds::default(),
+            clock,
+        )))
     }
 
     /// The URL of the PostgreSQL below.

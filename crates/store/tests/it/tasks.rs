@@ -1,7 +1,5 @@
 //! Tasks: status words, merging, filters, pages, tenancy.
 
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use stationmaster_kernel::page::Order;
 use stationmaster_kernel::state::State;
 use stationmaster_kernel::task::{self, Flow, NewTask, Task, TaskChange, TaskFilter};
@@ -18,7 +16,6 @@ on_both!(
     a_gated_task_refuses_a_word_without_an_arc,
     lists_are_filtered,
     pages_are_stable_while_tasks_are_made,
-    status_words_map_to_states_whatever_their_order,
 );
 
 fn a_task_comes_back_as_it_was_made(store: &TestStore) {
@@ -304,43 +301,4 @@ fn pages_are_stable_while_tasks_are_made(store: &TestStore) {
     let (first, next) = titles(store, TaskFilter::default(), oldest);
     assert_eq!(first, ["0", "1"]);
     assert_eq!(titles(store, TaskFilter::default(), next).0, ["2", "3"]);
-}
-
-/// Whatever words are written in whatever order: the word is kept, and the state is that of the
-/// last word that means one.
-fn status_words_map_to_states_whatever_their_order(store: &TestStore) {
-    let words = prop::sample::select(vec![
-        "pending",
-        "in_progress",
-        "blocked",
-        "completed",
-        "cancelled",
-        "x",
-        "later",
-    ]);
-    let mut runner = TestRunner::new(Config {
-        cases: 24,
-        failure_persistence: None,
-        ..Config::default()
-    });
-    runner
-        .run(&prop::collection::vec(words, 1..8), |words| {
-            let mut task = store.task(&agent("t", "a"), "property");
-            let mut expected = State::InProgress;
-            for word in words {
-                task = change(
-                    store,
-                    &task,
-                    TaskChange {
-                        status: Some(word.into()),
-                        ..TaskChange::default()
-                    },
-                )
-                .unwrap();
-                expected = State::of_word(word).unwrap_or(expected);
-                prop_assert_eq!((task.state, task.status.as_str()), (expected, word));
-            }
-            Ok(())
-        })
-        .unwrap();
 }

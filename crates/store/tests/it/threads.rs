@@ -3,6 +3,7 @@
 use stationmaster_kernel::document::{self, DocumentFilter, NewDocument};
 use stationmaster_kernel::message::{self, ActorType, NewMessage};
 use stationmaster_kernel::notification::{Notification, NotificationFilter, Type};
+use stationmaster_kernel::page::Order;
 use stationmaster_kernel::task::{self, NewTask, Task};
 use stationmaster_kernel::{Kind, Page, Principal, TaskId};
 
@@ -15,7 +16,11 @@ on_both!(
     an_agents_own_message_never_wakes_itself,
     assigning_a_task_wakes_the_assignee_unless_it_did_so_itself,
     a_message_needs_a_task_that_is_there,
+    a_message_comes_back_as_it_was_posted,
+    a_thread_is_read_from_either_end,
     documents_keep_their_type,
+    a_document_comes_back_as_it_was_kept,
+    a_document_needs_a_task_and_a_title,
 );
 
 fn post(store: &TestStore, who: &Principal, task: &Task, actor: ActorType, content: &str) {
@@ -182,4 +187,124 @@ fn documents_keep_their_type(store: &TestStore) {
         }),
         ["plan"]
     );
+}
+
+fn a_message_comes_back_as_it_was_posted(store: &TestStore) {
+    let who = agent("t", "writer");
+    let task = store.task(&who, "one");
+    let new = NewMessage {
+        task: task.id.clone(),
+        content: " é \u{1f680}\r\n".into(),
+        actor_type: ActorType::User,
+        actor_id: Some("ann".into()),
+        agent_role: Some("not my role".into()),
+        attachments: Some(serde_json::from_str(r#"{"z":[1,null],"a":"\u0000"}"#).unwrap()),
+    };
+    let (caller, given) = (who.clone(), new.clone());
+    let posted = store
+        .write(move |tx| message::post(tx, &caller, given.clone()))
+        .unwrap();
+    assert_eq!(
+        (posted.content.as_str(), posted.actor_id.as_deref()),
+        (new.content.as_str(), Some("ann"))
+    );
+    // What it says of itself is kept beside who it was.
+    assert_eq!(posted.agent_role.as_deref(), Some("not my role"));
+    assert_eq!(posted.author, who.handle().cloned());
+    let (caller, id) = (who.clone(), task.id.clone());
+    let listed = store
+        .read(move |tx| message::list(tx, &caller, Some(&id), Page::first(10)))
+        .unwrap();
+    assert_eq!(listed.items, [posted]);
+    let id = task.id.clone();
+    let error = store
+        .read(move |tx| message::list(tx, &agent("u", "writer"), Some(&id), Page::first(10)))
+        .unwrap_err();
+    assert_eq!(error.code, "task_not_found");
+}
+
+fn a_thread_is_read_from_either_end(store: &TestStore) {
+    let who = agent("t", "writer");
+    let (task, other) = (store.task(&who, "one"), store.task(&who, "two"));
+    for content in ["1", "2", "3"] {
+        post(store, &who, &task, ActorType::Agent, content);
+        post(store, &who, &other, ActorType::Agent, "elsewhere");
+    }
+    let read = |page: Page| {
+        let (who, id) = (who.clone(), task.id.clone());
+        let list = store
+            .read(move |tx| message::list(tx, &who, Some(&id), page))
+            .unwrap();
+        let contents: Vec<String> = list.items.into_iter().map(|it| it.content).collect();
+        (contents, list.next)
+    };
+    for (order, expected) in [
+        (Order::NewestFirst, ["3", "2", "1"]),
+        (Order::OldestFirst, ["1", "2", "3"]),
+    ] {
+        let page = Page {
+            order,
+            ..Page::first(2)
+        };
+        let (first, next) = read(page);
+        assert_eq!(first, expected[..2]);
+        let (rest, end) = read(Page {
+            after: next,
+            ..page
+        });
+        assert_eq!(
+            (rest.as_slice(), end),
+            (&[expected[2].to_owned()][..], None)
+        );
+    }
+    let who = who.clone();
+    let all = store
+        .read(move |tx| message::list(tx, &who, None, Page::first(10)))
+        .unwrap();
+    assert_eq!(all.items.len(), 6);
+}
+
+fn a_document_comes_back_as_it_was_kept(store: &TestStore) {
+    let who = agent("t", "writer");
+    let task = store.task(&who, "one");
+    let (caller, new) = (
+        who.clone(),
+        NewDocument {
+            task: task.id,
+            title: "A plan".into(),
+            content: "# é\n".repeat(5000),
+            doc_type: Some("plan".into()),
+        },
+    );
+    let kept = store
+        .write(move |tx| document::create(tx, &caller, new.clone()))
+        .unwrap();
+    let get = |who: Principal| {
+        let id = kept.id.clone();
+        store.read(move |tx| document::get(tx, &who, &id))
+    };
+    assert_eq!(get(who).unwrap(), kept);
+    assert_eq!(get(Principal::operator("ann")).unwrap(), kept);
+    let error = get(agent("u", "writer")).unwrap_err();
+    assert_eq!(
+        (error.kind, error.code),
+        (Kind::NotFound, "document_not_found")
+    );
+}
+
+fn a_document_needs_a_task_and_a_title(store: &TestStore) {
+    let task = store.task(&agent("t", "a"), "one");
+    let check = |who: Principal, task: TaskId, title: &str, expected: Kind| {
+        let new = NewDocument {
+            task,
+            title: title.into(),
+            content: String::new(),
+            doc_type: None,
+        };
+        let outcome = store.write(move |tx| document::create(tx, &who, new.clone()));
+        assert_eq!(outcome.unwrap_err().kind, expected);
+    };
+    check(agent("t", "a"), task.id.clone(), " ", Kind::Invalid);
+    check(agent("t", "a"), TaskId::new("none"), "D", Kind::NotFound);
+    check(agent("u", "a"), task.id, "D", Kind::NotFound);
 }

@@ -32,15 +32,15 @@ pub(super) struct Document {
 impl From<document::Document> for Document {
     fn from(document: document::Document) -> Self {
         Self {
-            id: document.id.to_string(),
-            user_id: document.tenant.to_string(),
-            task_id: document.task.to_string(),
+            id: document.id.into(),
+            user_id: document.tenant.into(),
+            task_id: document.task.into(),
             title: document.title,
             content: document.content,
             doc_type: document.doc_type,
-            agent_role: document.author.map(|handle| handle.to_string()),
-            created_at: document.created_at.to_string(),
-            updated_at: document.updated_at.to_string(),
+            agent_role: document.author.map(String::from),
+            created_at: document.created_at.into(),
+            updated_at: document.updated_at.into(),
         }
     }
 }

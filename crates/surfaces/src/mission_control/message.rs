@@ -37,16 +37,16 @@ pub(super) struct Message {
 impl From<message::Message> for Message {
     fn from(message: message::Message) -> Self {
         Self {
-            id: message.id.to_string(),
-            user_id: message.tenant.to_string(),
-            task_id: message.task.to_string(),
+            id: message.id.into(),
+            user_id: message.tenant.into(),
+            task_id: message.task.into(),
             content: message.content,
             actor_type: message.actor_type.as_str(),
             actor_id: message.actor_id,
             agent_role: message.agent_role,
-            author_role: message.author.map(|handle| handle.to_string()),
+            author_role: message.author.map(String::from),
             attachments: message.attachments,
-            created_at: message.created_at.to_string(),
+            created_at: message.created_at.into(),
         }
     }
 }

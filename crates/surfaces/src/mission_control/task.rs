@@ -37,16 +37,16 @@ pub(super) struct Task {
 impl From<task::Task> for Task {
     fn from(task: task::Task) -> Self {
         Self {
-            id: task.id.to_string(),
-            user_id: task.tenant.to_string(),
+            id: task.id.into(),
+            user_id: task.tenant.into(),
             title: task.title,
             description: task.description,
             status: task.status,
             metadata: task.metadata,
-            agent_role: task.assignee.map(|handle| handle.to_string()),
-            created_by_role: task.creator.map(|handle| handle.to_string()),
-            created_at: task.created_at.to_string(),
-            updated_at: task.updated_at.to_string(),
+            agent_role: task.assignee.map(String::from),
+            created_by_role: task.creator.map(String::from),
+            created_at: task.created_at.into(),
+            updated_at: task.updated_at.into(),
         }
     }
 }
