@@ -3,8 +3,8 @@
 //! Everything is measured in one run against the release build of the real program, started as a
 //! process of its own, with its data on the disk under `target/`. Beside it stand what the same
 //! machine can do at best: an HTTP server that does nothing, and SQLite with one row a commit. The
-//! server's CPU time per request is the figure to trust: other work on the machine slows a request
-//! down, but hardly makes it dearer.
+//! server's CPU time per request is the figure to compare: other work on the machine slows a
+//! request down several times over, and makes it dearer by up to a half, as far as we saw.
 //!
 //! Nothing here fails on a time. To add a row: a function in [`rows`] that gives [`table::Load`]s
 //! or [`table::Standing`]s, and a line in [`rows::GROUPS`].

@@ -21,7 +21,8 @@ pub(crate) struct Measured {
     pub cpu_ms: f64,
     /// Ours, per request; `None` where the measured process is this one.
     pub client_ms: Option<f64>,
-    /// How many processors were busy with neither.
+    /// How many processors were busy with neither, as far as the kernel saw: it looks a hundred times
+    /// a second, and work in short bursts escapes it.
     pub elsewhere: f64,
 }
 

@@ -28,6 +28,8 @@ use crate::runtime::{self, LocalDaemon, Surroundings};
 
 /// How long parts may take to stop.
 const STOP: Duration = Duration::from_secs(20);
+/// How often collected measurements are folded.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// How many turns the built-in dispatcher runs at once.
 const PARALLEL_TURNS: usize = 16;
 
@@ -124,6 +126,7 @@ async fn serve(
         };
         tasks.spawn(dispatcher.run(stopping.clone()));
     }
+    tasks.spawn(keep_metrics_small(metrics.clone(), stopping.clone()));
     let (router, _) = stationmaster_surfaces::router(Surfaces {
         app,
         runtime,
@@ -283,6 +286,16 @@ impl StopSignals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Folds what histograms have collected, which otherwise waits in memory until somebody reads it.
+async fn keep_metrics_small(metrics: PrometheusHandle, stopping: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(METRICS_UPKEEP) => metrics.run_upkeep(),
+            () = stopping.cancelled() => return,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags, ToSql};
 use stationmaster_kernel::{Error, Store, Timestamp, Work};
@@ -79,7 +80,7 @@ fn open_writer(file: &Path, clock: Clock) -> Result<SqliteConnection, OpenError>
              PRAGMA cache_size = -32768; PRAGMA journal_size_limit = 67108864;",
         )
         .map_err(failed)?;
-    sqlite.set_prepared_statement_cache_capacity(256);
+    tune(&sqlite).map_err(failed)?;
     let mut connection = SqliteConnection { sqlite, clock };
     let begun = |failure: Failure| OpenError::database(context(), failure.cause);
     connection.control("BEGIN IMMEDIATE").map_err(begun)?;
@@ -91,6 +92,15 @@ fn open_writer(file: &Path, clock: Clock) -> Result<SqliteConnection, OpenError>
     void_leases(&mut connection).map_err(begun)?;
     connection.control("COMMIT").map_err(begun)?;
     Ok(connection)
+}
+
+/// Keeps statements prepared. Without the second setting SQLite plans a statement anew whenever a
+/// value that its statistics could tell something about has changed: 11 µs of each 29 µs list.
+fn tune(sqlite: &Sqlite) -> rusqlite::Result<()> {
+    sqlite.set_prepared_statement_cache_capacity(256);
+    sqlite
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(drop)
 }
 
 /// Ends the leases of this program's own workers. A stand-alone dispatcher's (`internal`) stay:
@@ -118,7 +128,7 @@ fn open_reader(file: &Path, clock: Clock) -> Result<SqliteConnection, OpenError>
             "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
         )
         .map_err(failed)?;
-    sqlite.set_prepared_statement_cache_capacity(256);
+    tune(&sqlite).map_err(failed)?;
     Ok(SqliteConnection { sqlite, clock })
 }
 
@@ -175,10 +185,11 @@ impl Driver for SqliteConnection {
             .map_err(failure)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(failure)? {
-            let values: Result<Vec<Value>, Failure> = (0..columns)
-                .map(|column| row.get_ref(column).map_err(failure).and_then(value))
-                .collect();
-            found.push(Row::new(values?));
+            let mut values = Vec::with_capacity(columns);
+            for column in 0..columns {
+                values.push(row.get_ref(column).map_err(failure).and_then(value)?);
+            }
+            found.push(Row::new(values));
         }
         Ok(found)
     }
