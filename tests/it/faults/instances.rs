@@ -283,6 +283,33 @@ async fn an_instance_that_was_asleep_past_its_lease_posts_no_second_reply() {
 }
 
 #[tokio::test]
+async fn an_instance_that_wakes_up_while_another_is_at_its_turn_posts_nothing() {
+    let pair = Pair::quiet();
+    let asked = turn(json!({"idempotency_key": "k"}));
+    pair.model.push_all([Step::Hang, Step::Hang]);
+    let late = send_off(pair.one.stranger(), asked.clone());
+    assert!(pair.model.wait_for_requests(1, soon()).await);
+    signal(&pair.one, "-STOP");
+    // Its model answers while it sleeps.
+    pair.model.release();
+    let_leases_run_out(&pair.clock, &pair.other).await;
+    let other = send_off(pair.other.stranger(), asked.clone());
+    assert!(pair.model.wait_for_requests(2, soon()).await);
+    signal(&pair.one, "-CONT");
+    let late = late.answer().await;
+    assert_ne!(
+        late.status, 200,
+        "the turn is not its own any more: {late:?}"
+    );
+    assert_eq!(said(&owner(&pair.one)).await, [""; 0]);
+    pair.model.release();
+    let answer = other.answer().await.ok();
+    let posted = owner(&pair.other).items("messages").await;
+    assert_eq!(posted.len(), 1);
+    assert_eq!(posted[0]["id"], answer["message_id"]);
+}
+
+#[tokio::test]
 async fn an_instance_that_joins_later_sees_everything() {
     let pair = Pair::quiet();
     let asked = turn(json!({"idempotency_key": "k"}));
