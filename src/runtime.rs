@@ -185,6 +185,9 @@ fn may_work_later(error: &TurnError) -> bool {
         | TurnError::ModelUnavailable { .. }
         | TurnError::RateLimited { .. }
         | TurnError::ModelEmpty { .. }
+        // A key or a name that somebody will put right.
+        | TurnError::ModelRejected { .. }
+        | TurnError::UnknownModel { .. }
         | TurnError::ModelNotConfigured
         | TurnError::Deadline
         | TurnError::Internal { .. } => true,
@@ -192,8 +195,6 @@ fn may_work_later(error: &TurnError) -> bool {
         | TurnError::NoTask
         | TurnError::TaskNotFound { .. }
         | TurnError::BackendRefused { .. }
-        | TurnError::ModelRejected { .. }
-        | TurnError::ModelRefused { .. }
-        | TurnError::UnknownModel { .. } => false,
+        | TurnError::ModelRefused { .. } => false,
     }
 }

@@ -51,23 +51,26 @@ pub(crate) fn run(
     observer: Option<Arc<dyn Observer>>,
     started: impl AsyncFnOnce(&Started<'_>) -> Result<()>,
 ) -> Result<()> {
+    make_private_dir(&settings.data_dir)?;
+    // Held until every task is gone: the next server must not begin while this one may still write.
+    let mut lock = DirectoryLock::take(&settings.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let outcome = runtime.block_on(serve(settings, observer, started));
+    let outcome = runtime.block_on(serve(settings, &mut lock, observer, started));
     // Whatever blocks a thread now has had its time.
     runtime.shutdown_timeout(Duration::from_secs(1));
+    drop(lock);
     outcome
 }
 
 async fn serve(
     settings: &Settings,
+    lock: &mut DirectoryLock,
     observer: Option<Arc<dyn Observer>>,
     started: impl AsyncFnOnce(&Started<'_>) -> Result<()>,
 ) -> Result<()> {
-    make_private_dir(&settings.data_dir)?;
-    let mut lock = DirectoryLock::take(&settings.data_dir)?;
     settings.write_default_file()?;
     let secrets = settings.secrets()?;
     warn_of_short(&secrets);
@@ -100,7 +103,7 @@ async fn serve(
     )?;
     let app = App {
         database: database.clone(),
-        gate: Arc::new(gate(&secrets)),
+        gate: Arc::new(gate(&secrets, &addresses)),
         version: env!("CARGO_PKG_VERSION"),
         stopping: stopping.clone(),
     };
@@ -184,7 +187,7 @@ fn dispatches(settings: &Settings) -> bool {
         && settings.runtime.backend_url.is_none()
 }
 
-fn gate(secrets: &Secrets) -> Gate {
+fn gate(secrets: &Secrets, addresses: &[SocketAddr]) -> Gate {
     Gate {
         agent_key: TokenKey::new(&secrets.agent_jwt, secrets.algorithm),
         admin_key: secrets
@@ -195,6 +198,7 @@ fn gate(secrets: &Secrets) -> Gate {
         admin_token: Some(secrets.admin_token.clone()),
         internal_token: Some(secrets.internal_token.clone()),
         daemon_key: secrets.daemon_key.clone(),
+        loopback_only: addresses.iter().all(|address| address.ip().is_loopback()),
     }
 }
 

@@ -10,6 +10,7 @@ use stationmaster_kernel::{EventId, Timestamp};
 use stationmaster_runtime::{Observer, TurnEvent, TurnEventKind};
 use stationmaster_store::Clock;
 use tokio::sync::mpsc;
+use tokio::task::block_in_place;
 use tokio_util::sync::CancellationToken;
 
 use crate::console;
@@ -33,9 +34,9 @@ pub(crate) async fn show(
             // In this order, so that what led to a change is told before the change.
             biased;
             () = stopping.cancelled() => return,
-            Some(seen) = turns.recv() => printer.turn(seen.at, &seen.event),
+            Some(seen) = turns.recv() => block_in_place(|| printer.turn(seen.at, &seen.event)),
             event = tail.next() => match event {
-                Ok(event) => printer.event(&event),
+                Ok(event) => block_in_place(|| printer.event(&event)),
                 Err(error) => {
                     tracing::warn!(code = error.code, "reading the event log failed; trying again");
                     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
@@ -327,6 +328,8 @@ impl Printer {
             .to_calendar()
             .to_zoned(self.zone.clone())
             .strftime("%H:%M:%S");
+        // Texts come from agents, and the terminal is a person's.
+        let (who, what) = (plain(who), plain(&what.to_string()));
         if self.colours {
             let code = tone.code();
             console::line(format_args!(
@@ -336,6 +339,11 @@ impl Printer {
             console::line(format_args!("{clock}  {who:<12}  {what}"));
         }
     }
+}
+
+/// Free of control characters.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// One line of at most [`SHOWN`] characters, free of control characters: texts come from agents

@@ -81,13 +81,19 @@ impl Secrets {
     }
 }
 
-/// Makes a directory that only its owner can enter, and sees to it that it is one.
+/// Makes a directory that only its owner can enter. One that was there before and holds other
+/// things than ours keeps its mode: it may be somebody's project, or `/tmp`.
 pub(crate) fn make_private_dir(path: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
         .with_context(|| format!("{} cannot be made", path.display()))?;
+    let mut entries =
+        fs::read_dir(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    if !path.join(FILE).exists() && entries.next().is_some() {
+        return Ok(());
+    }
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))
         .with_context(|| format!("{} cannot be made private", path.display()))
 }

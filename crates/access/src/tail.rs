@@ -17,6 +17,8 @@ pub struct Tail {
     commits: watch::Receiver<u64>,
     query: EventQuery,
     read: VecDeque<Event>,
+    /// Everything up to here has been looked at once `read` is empty, whether or not it was ours.
+    seen: EventId,
 }
 
 impl Tail {
@@ -38,6 +40,7 @@ impl Tail {
                 limit: CHUNK,
             },
             read: VecDeque::new(),
+            seen: after,
         }
     }
 
@@ -51,14 +54,18 @@ impl Tail {
                 self.query.after = event.id;
                 return Ok(event);
             }
+            self.query.after = self.query.after.max(self.seen);
             // Marked before reading: a commit between the read and the wait is not slept through.
             self.commits.mark_unchanged();
             let query = self.query.clone();
-            self.read = self
+            let (newest, read) = self
                 .database
-                .read(move |tx| tx.events(&query))
-                .await?
-                .into();
+                .read(move |tx| Ok((tx.newest_event()?, tx.events(&query)?)))
+                .await?;
+            if read.len() < CHUNK as usize {
+                self.seen = newest;
+            }
+            self.read = read.into();
             if self.read.is_empty() && self.commits.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }

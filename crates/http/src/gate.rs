@@ -1,7 +1,7 @@
 //! Who is asking: every kind of credential, turned into a principal.
 
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, ORIGIN};
 use stationmaster_credentials::{Claims, Secret, TokenKey};
 use stationmaster_kernel::{Error, Handle, Principal, Result, TenantId};
 
@@ -16,8 +16,10 @@ pub struct Gate {
     pub require_expiry: bool,
     pub admin_token: Option<Secret>,
     pub internal_token: Option<Secret>,
-    /// `None`: the runtime's routes are open.
+    /// `None`: the runtime's routes are open to this machine.
     pub daemon_key: Option<Secret>,
+    /// Every listener is loopback; otherwise the runtime's routes need a key (rulings 25).
+    pub loopback_only: bool,
 }
 
 /// The header of agents' tokens.
@@ -157,7 +159,7 @@ impl Gate {
     /// [`Kind::Forbidden`](stationmaster_kernel::Kind::Forbidden) when the key is missing or wrong.
     pub fn daemon(&self, headers: &HeaderMap) -> Result<()> {
         let Some(key) = &self.daemon_key else {
-            return Ok(());
+            return self.open_daemon(headers);
         };
         let given = text(headers, "x-agent-daemon-key").or_else(|| text(headers, "x-daemon-key"));
         if given.is_some_and(|given| key.matches(given)) {
@@ -168,6 +170,30 @@ impl Gate {
             "the daemon key in X-Agent-Daemon-Key is missing or wrong",
         ))
     }
+
+    /// Without a key only this machine is served, and no page that a browser on it happens to show.
+    fn open_daemon(&self, headers: &HeaderMap) -> Result<()> {
+        let refuse = |message| Err(Error::forbidden("invalid_daemon_key", message));
+        if !self.loopback_only {
+            return refuse("set AGENT_DAEMON_API_KEY to use the runtime from beyond this machine");
+        }
+        match text(headers, ORIGIN.as_str()) {
+            Some(origin) if !is_local(origin) => {
+                refuse("set AGENT_DAEMON_API_KEY to use the runtime from other origins")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether an origin is a page of this machine.
+fn is_local(origin: &str) -> bool {
+    let host = origin.split_once("://").map_or("", |(_, host)| host);
+    let host = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.parse::<u16>().is_ok())
+        .map_or(host, |(host, _)| host);
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

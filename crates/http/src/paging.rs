@@ -51,8 +51,9 @@ pub fn page(
     }
 }
 
-/// A whole number, with those too large for a machine word cut to its ends.
-fn clamped(text: &str) -> Option<i64> {
+/// A whole number, those too large for a machine word cut to its ends; `None` for anything else.
+#[must_use]
+pub fn clamped(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

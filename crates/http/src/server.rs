@@ -54,6 +54,8 @@ pub async fn serve(listener: TcpListener, router: Router, stopping: Cancellation
             }
         }
     }
+    // Who comes now is refused at once instead of waiting for nobody.
+    drop(listener);
     connections.close();
     if tokio::time::timeout(DRAIN, connections.wait())
         .await
@@ -100,7 +102,14 @@ struct Impatient<T> {
     patience: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Runs until the first bytes are there: what the server behind this has no limit for.
+    greeting: Option<Pin<Box<Sleep>>>,
+    /// How many bytes came so far, while `greeting` runs.
+    greeted: usize,
 }
+
+/// As many bytes as tell one version of HTTP from the other.
+const GREETING: usize = 24;
 
 impl<T> Impatient<T> {
     fn new(stream: T, patience: Duration) -> Self {
@@ -108,6 +117,8 @@ impl<T> Impatient<T> {
             stream,
             patience,
             waiting: None,
+            greeting: Some(Box::pin(tokio::time::sleep(HEAD))),
+            greeted: 0,
         }
     }
 
@@ -139,7 +150,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for Impatient<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if let Some(greeting) = &mut this.greeting {
+            this.greeted += buf.filled().len() - before;
+            if this.greeted >= GREETING {
+                this.greeting = None;
+            } else if outcome.is_pending() && greeting.as_mut().poll(cx).is_ready() {
+                let late = io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the peer does not say what it wants",
+                );
+                return Poll::Ready(Err(late));
+            }
+        }
+        outcome
     }
 }
 
@@ -190,6 +216,18 @@ mod tests {
         let mut stream = Impatient::new(ours, STALL);
         let outcome = stream.write_all(&[0; 64]).await;
         assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_says_nothing_is_cut() {
+        use tokio::io::AsyncReadExt as _;
+        for said in ["", "P"] {
+            let (ours, mut theirs) = tokio::io::duplex(64);
+            theirs.write_all(said.as_bytes()).await.unwrap();
+            let mut heard = Vec::new();
+            let outcome = Impatient::new(ours, STALL).read_to_end(&mut heard).await;
+            assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        }
     }
 
     #[tokio::test(start_paused = true)]

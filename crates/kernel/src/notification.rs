@@ -24,6 +24,8 @@ use crate::{
 /// How many agents may wake each other in a row before the chain is cut: a message of a person
 /// starts at 0, each answer of an agent that wakes another adds 1.
 pub const HOP_CAP: u32 = 5;
+/// What woke an agent longer ago than this has nothing to do with what it does now.
+const HOP_MEMORY: Duration = Duration::from_secs(3600);
 /// After this many failed tries a notification is dead.
 pub const MAX_ATTEMPTS: u32 = 8;
 const FIRST_DELAY: Duration = Duration::from_secs(2);
@@ -269,7 +271,8 @@ fn hops_after(
         None if task.is_some() => tx.latest_notification(tenant, handle, None)?,
         None => None,
     };
-    Ok(woken_by.map_or(1, |it| it.hops.saturating_add(1)))
+    let recent = woken_by.filter(|it| it.created_at.after(HOP_MEMORY) > tx.now());
+    Ok(recent.map_or(1, |it| it.hops.saturating_add(1)))
 }
 
 fn blank(tx: &mut dyn Tx, tenant: TenantId, target: Handle) -> Result<Notification> {

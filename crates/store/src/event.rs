@@ -58,8 +58,10 @@ impl Events for Handle<'_> {
     }
 
     fn drop_events(&mut self, before: Timestamp, limit: u32) -> Result<u64> {
+        // Only the front of the log is looked at: it is in order of time, and looking further would
+        // hold up the writer.
         let last = self.one(
-            "SELECT MAX(id) FROM (SELECT id FROM event WHERE at < ?1 ORDER BY id LIMIT ?2) oldest",
+            "SELECT MAX(id) FROM (SELECT id, at FROM event ORDER BY id LIMIT ?2) oldest WHERE at < ?1",
             params![before.0, limit],
             |mut row| row.optional_int(),
         )?;

@@ -103,13 +103,10 @@ fn tune(sqlite: &Sqlite) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// Ends the leases of this program's own workers. A stand-alone dispatcher's (`internal`) stay:
-/// it may well have outlived this server.
+/// Ends every lease: whoever held one held it of a server that is gone (rulings 18).
 fn void_leases(connection: &mut SqliteConnection) -> Result<(), Failure> {
     for table in ["notification", "run"] {
-        let sql = format!(
-            "UPDATE {table} SET lease_until = 0 WHERE lease_until > 0 AND lease_owner <> 'internal'"
-        );
+        let sql = format!("UPDATE {table} SET lease_until = 0 WHERE lease_until > 0");
         connection.execute(&sql, &[])?;
     }
     Ok(())

@@ -45,6 +45,7 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
         app: app.clone(),
         runtime,
         turns,
+        places: Arc::new(tokio::sync::Semaphore::new(agent_runtime::TURNS)),
     });
     let probe = Arc::new(system::Probe {
         app: app.clone(),

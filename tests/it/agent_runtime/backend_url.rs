@@ -175,7 +175,7 @@ async fn an_unknown_task_of_the_backend_is_404() {
 }
 
 #[tokio::test]
-async fn a_backend_that_is_down_is_502_and_may_come_back() {
+async fn a_backend_that_is_down_is_502() {
     let mut pair = Pair::start();
     pair.backend.server.kill();
     refused(

@@ -260,7 +260,9 @@ async fn a_turn_that_cannot_work_is_given_up_at_once() {
     let office = Office::start();
     let task = office.writers_task().await;
     let mut events = office.owner().events("?types=notification.dead").await;
-    office.model.push(Step::status(401));
+    office
+        .model
+        .push(Step::Refusal("I would rather not.".to_owned()));
     office.say(&task, "@writer please").await;
     let dead = events.next().await.json();
     assert_eq!(dead["data"]["agent_role"], "writer");

@@ -56,8 +56,9 @@ async fn survives(server: impl Fn(&Path) -> ServerBuilder, seed: u64) {
             kill
         );
         api = Api::of(server(directory.path()).start());
-        load.send_all_again(api.server.url()).await;
+        load.send_again(api.server.url(), &name).await;
     }
+    load.send_again(api.server.url(), "").await;
 
     let owner = api.agent("acme", "writer");
     let last = owner.task("The end").await;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use futures::StreamExt as _;
 use futures::future::join_all;
+use futures::stream;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -82,12 +84,13 @@ impl Load {
         .expect("somebody counts");
     }
 
-    /// Sends every create again: each is answered, and as before.
-    pub(super) async fn send_all_again(&self, url: &str) {
-        let all = self.books();
-        for (key, create) in all {
-            assert!(self.send(url, key, create).await, "the server answers");
-        }
+    /// Sends every create again whose key begins with `name`: each is answered, and as before.
+    pub(super) async fn send_again(&self, url: &str, name: &str) {
+        let mut all = self.books();
+        all.retain(|key, _| key.starts_with(name));
+        let sends = stream::iter(all).map(|(key, create)| self.send(url, key, create));
+        let answered: Vec<bool> = sends.buffer_unordered(WRITERS).collect().await;
+        assert!(answered.iter().all(|it| *it), "the server answers");
     }
 
     fn create(&self, key: &str, number: usize) -> Create {

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use stationmaster_access::Database;
 use stationmaster_kernel::run::{self, Ending, Run, Spend};
 use stationmaster_kernel::{Error, Kind, Principal, Result, Timestamp, Tx, document, message};
-use tokio::time::{sleep, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -59,12 +60,40 @@ impl KernelLedger {
                 }
                 run::Begun::Answered(run) => return answer(&run),
                 run::Begun::Busy { until } => {
-                    // The one at it ends its run with a commit, or dies and its lease runs out.
-                    tokio::select! {
-                        _ = commits.changed() => {}
-                        () = sleep(left(now, until)) => {}
-                    }
+                    self.wait_for(who, new, now, until, &mut commits).await?
                 }
+            }
+        }
+    }
+
+    /// Waits until the run that another is at ends, with a commit, or its lease runs out. Looking
+    /// costs no commit.
+    async fn wait_for(
+        &self,
+        who: &Principal,
+        new: &run::NewRun,
+        now: Timestamp,
+        until: Timestamp,
+        commits: &mut watch::Receiver<u64>,
+    ) -> std::result::Result<(), TurnError> {
+        let lapses = Instant::now() + left(now, until);
+        loop {
+            tokio::select! {
+                _ = commits.changed() => {}
+                () = sleep_until(lapses) => return Ok(()),
+            }
+            let (who, key) = (who.clone(), new.key.clone().unwrap_or_default());
+            let running = self.database.read(move |tx| {
+                let (Some(tenant), Some(handle)) = (&who.tenant, who.handle()) else {
+                    return Ok(false);
+                };
+                let run = tx.run_with_key(tenant, handle, &key)?;
+                Ok(run.is_some_and(|run| {
+                    run.status == run::Status::Running && run.lease.is_held(tx.now())
+                }))
+            });
+            if !running.await.map_err(|error| turn_error(error, ""))? {
+                return Ok(());
             }
         }
     }

@@ -21,9 +21,12 @@ CREATE TABLE notification (
     lease_fence BIGINT NOT NULL
 );
 CREATE INDEX notification_by_target ON notification (tenant, target, position);
+CREATE INDEX notification_by_task ON notification (tenant, target, task, position);
 CREATE INDEX notification_by_position ON notification (tenant, position);
 -- The queue itself: small, whatever was delivered before.
 CREATE INDEX notification_open ON notification (tenant, position)
+    WHERE delivered_at IS NULL AND dead_at IS NULL;
+CREATE INDEX notification_due ON notification (position)
     WHERE delivered_at IS NULL AND dead_at IS NULL;
 CREATE INDEX notification_open_by_target ON notification (tenant, target, lease_until)
     WHERE delivered_at IS NULL AND dead_at IS NULL;

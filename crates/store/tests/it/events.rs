@@ -7,7 +7,9 @@ use stationmaster_kernel::event::{Event, EventQuery, Happening};
 use stationmaster_kernel::task::{self, NewTask};
 use stationmaster_kernel::{Error, EventId, Result, TaskId};
 
-use crate::support::{PATIENCE, TestStore, agent, on_both, titled};
+use stationmaster_store::Bounds;
+
+use crate::support::{PATIENCE, TestStore, agent, create, on_both, titled};
 
 on_both!(
     an_event_is_written_with_its_cause_and_rolled_back_with_it,
@@ -15,6 +17,7 @@ on_both!(
     a_reader_resumes_where_it_was,
     readers_see_their_part_of_the_log,
     a_tail_takes_a_long_log_in_pieces,
+    a_tail_sees_events_that_follow_each_other_closely,
     a_tail_wakes_on_commit_and_skips_nothing,
     dropping_old_events_raises_the_floor,
 );
@@ -191,6 +194,57 @@ fn a_tail_wakes_on_commit_and_skips_nothing(store: &TestStore) {
             .collect();
         assert_eq!(own, expected.iter().collect::<Vec<_>>());
     }
+}
+
+/// An update draws one number, its event's own, so the next event's is the next number.
+fn a_tail_sees_events_that_follow_each_other_closely(store: &TestStore) {
+    let task = store.task(&agent("t", "a"), "one");
+    let newest = store.read(|tx| tx.newest_event()).unwrap();
+    let mut tail = Tail::new(&store.database, None, None, newest);
+    for number in 1..=10 {
+        let (id, title) = (task.id.clone(), number.to_string());
+        store
+            .write(move |tx| {
+                let change = task::TaskChange {
+                    title: Some(title.clone()),
+                    ..task::TaskChange::default()
+                };
+                task::update(tx, &agent("t", "a"), &id, change)
+            })
+            .unwrap();
+        let next = store
+            .runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, tail.next()).await });
+        let next = next.expect("in time").unwrap();
+        assert_eq!(next.id, EventId(newest.0 + number));
+    }
+}
+
+/// The reader has looked and found nothing, and before it lies down to sleep there is a commit.
+fn check_no_wake_is_lost(store: &TestStore) {
+    let mut tail = Tail::new(&store.database, None, None, EventId(0));
+    let next = store.runtime.block_on(async {
+        let mut commits = store.database.commits();
+        let mut next = std::pin::pin!(tail.next());
+        assert!(futures::poll!(next.as_mut()).is_pending());
+        // There is one reader, and it takes things in turn: the tail's look is done by then.
+        store.database.read(|_| Ok(())).await.unwrap();
+        commits.mark_unchanged();
+        store.database.write(create("late")).await.unwrap();
+        commits.changed().await.unwrap();
+        tokio::time::timeout(PATIENCE, next).await
+    });
+    next.expect("it wakes").unwrap();
+}
+
+#[test]
+fn a_commit_between_a_look_and_a_sleep_wakes_a_tail() {
+    let bounds = Bounds {
+        readers: 1,
+        ..Bounds::default()
+    };
+    check_no_wake_is_lost(&TestStore::sqlite_with(bounds));
+    check_no_wake_is_lost(&TestStore::postgres_with(bounds));
 }
 
 fn dropping_old_events_raises_the_floor(store: &TestStore) {

@@ -12,6 +12,7 @@
 
 mod approvals;
 mod batches;
+mod documents;
 mod events;
 mod faults;
 mod idempotency;
@@ -27,3 +28,4 @@ mod support;
 mod tasks;
 mod threads;
 mod wire;
+mod workers;

@@ -17,24 +17,19 @@ on_both!(
     delivering_twice_keeps_the_first_time,
     failures_wait_longer_and_longer_and_then_give_up,
     a_failure_that_cannot_pass_gives_up_at_once,
-    a_worker_takes_one_of_each_agent_in_order,
-    a_worker_that_lost_its_lease_cannot_settle,
-    a_lease_is_kept_by_renewing_it,
-    a_lease_that_was_let_go_is_not_renewed,
-    what_waits_says_when_it_is_due,
     lists_show_an_agent_its_own_and_what_it_has_not_read,
     agents_may_not_dispatch,
     only_the_agent_it_is_for_marks_it_read,
     a_chain_of_agents_is_cut,
 );
 
-const ALL: Batch = Batch {
+pub(crate) const ALL: Batch = Batch {
     tenants: 10,
     each: 10,
     total: 100,
 };
 
-fn notify(store: &TestStore, tenant: &str, target: &str, content: &str) -> Notification {
+pub(crate) fn notify(store: &TestStore, tenant: &str, target: &str, content: &str) -> Notification {
     let (who, new) = (
         Principal::internal()
             .within(tenant.parse().unwrap())
@@ -52,14 +47,18 @@ fn notify(store: &TestStore, tenant: &str, target: &str, content: &str) -> Notif
         .unwrap()
 }
 
-fn waiting(store: &TestStore, batch: Batch) -> Vec<String> {
+pub(crate) fn waiting(store: &TestStore, batch: Batch) -> Vec<String> {
     let found = store
         .read(move |tx| notification::undelivered(tx, &Principal::internal(), batch, None))
         .unwrap();
     found.into_iter().map(|it| it.content).collect()
 }
 
-fn fail(store: &TestStore, id: &NotificationId, retryable: bool) -> Result<Notification> {
+pub(crate) fn fail(
+    store: &TestStore,
+    id: &NotificationId,
+    retryable: bool,
+) -> Result<Notification> {
     let id = id.clone();
     store.write(move |tx| {
         let failure = Failure {
@@ -71,7 +70,7 @@ fn fail(store: &TestStore, id: &NotificationId, retryable: bool) -> Result<Notif
     })
 }
 
-fn deliver(store: &TestStore, id: &NotificationId) -> Result<Notification> {
+pub(crate) fn deliver(store: &TestStore, id: &NotificationId) -> Result<Notification> {
     let id = id.clone();
     store.write(move |tx| notification::deliver(tx, &Principal::internal(), &id, None))
 }
@@ -166,7 +165,7 @@ fn a_failure_that_cannot_pass_gives_up_at_once(store: &TestStore) {
     );
 }
 
-fn take(store: &TestStore, limit: u32) -> Vec<Notification> {
+pub(crate) fn take(store: &TestStore, limit: u32) -> Vec<Notification> {
     store
         .write(move |tx| {
             notification::take_due(
@@ -178,105 +177,6 @@ fn take(store: &TestStore, limit: u32) -> Vec<Notification> {
             )
         })
         .unwrap()
-}
-
-fn a_worker_takes_one_of_each_agent_in_order(store: &TestStore) {
-    for (target, content) in [("x", "x1"), ("x", "x2"), ("y", "y1"), ("x", "x3")] {
-        notify(store, "a", target, content);
-    }
-    let contents = |taken: &[Notification]| {
-        taken
-            .iter()
-            .map(|it| it.content.clone())
-            .collect::<Vec<_>>()
-    };
-    let first = take(store, 10);
-    assert_eq!(contents(&first), ["x1", "y1"]);
-    assert!(
-        take(store, 10).is_empty(),
-        "both agents have one under lease"
-    );
-    deliver(store, &first[0].id).unwrap();
-    assert_eq!(contents(&take(store, 10)), ["x2"]);
-}
-
-fn a_worker_that_lost_its_lease_cannot_settle(store: &TestStore) {
-    notify(store, "a", "x", "1");
-    let stale = take(store, 1).remove(0);
-    store.move_clock(Duration::from_secs(61));
-    let fresh = take(store, 1).remove(0);
-    assert_eq!(fresh.id, stale.id);
-    let check = |outcome: Result<()>| {
-        let error = outcome.unwrap_err();
-        assert_eq!((error.kind, error.code), (Kind::Conflict, "lease_lost"));
-    };
-    let (id, fence) = (stale.id.clone(), stale.lease.fence);
-    check(store.write(move |tx| {
-        notification::deliver(tx, &Principal::system(), &id, Some(fence)).map(drop)
-    }));
-    let id = stale.id.clone();
-    check(store.write(move |tx| {
-        let failure = Failure {
-            error: "no".into(),
-            retryable: true,
-            retry_after: None,
-        };
-        notification::fail(tx, &Principal::system(), &id, Some(fence), failure).map(drop)
-    }));
-    check(renew(store, &stale));
-    let (id, fence) = (fresh.id.clone(), fresh.lease.fence);
-    store
-        .write(move |tx| notification::deliver(tx, &Principal::system(), &id, Some(fence)))
-        .unwrap();
-}
-
-fn renew(store: &TestStore, taken: &Notification) -> Result<()> {
-    let (id, fence) = (taken.id.clone(), taken.lease.fence);
-    let length = Duration::from_secs(60);
-    store.write(move |tx| notification::renew(tx, &Principal::system(), &id, fence, length))
-}
-
-fn a_lease_is_kept_by_renewing_it(store: &TestStore) {
-    notify(store, "a", "x", "1");
-    let taken = take(store, 1).remove(0);
-    store.move_clock(Duration::from_secs(40));
-    renew(store, &taken).unwrap();
-    store.move_clock(Duration::from_secs(80));
-    assert!(take(store, 1).is_empty(), "renewed at 40 until 100");
-    store.move_clock(Duration::from_secs(101));
-    assert_eq!(take(store, 1).len(), 1);
-}
-
-/// A worker's renewal may come after its own settling; it must not hide the next try.
-fn a_lease_that_was_let_go_is_not_renewed(store: &TestStore) {
-    let it = notify(store, "a", "x", "1");
-    let taken = take(store, 1).remove(0);
-    fail(store, &it.id, true).unwrap();
-    assert_eq!(renew(store, &taken).unwrap_err().code, "lease_lost");
-    store.move_clock(Duration::from_secs(5));
-    assert_eq!(waiting(store, ALL), ["1"]);
-}
-
-fn what_waits_says_when_it_is_due(store: &TestStore) {
-    let next = || {
-        store
-            .read(|tx| Ok((tx.now(), tx.next_notification_due(tx.now())?)))
-            .unwrap()
-    };
-    assert_eq!(next().1, None);
-    let first = notify(store, "a", "x", "1");
-    assert_eq!(next().1, None, "due now, so nothing is to be waited for");
-    let failed = fail(store, &first.id, true).unwrap();
-    assert_eq!(next().1, Some(failed.next_attempt_at));
-    notify(store, "a", "y", "2");
-    let lease = take(store, 1).remove(0).lease;
-    assert_eq!(
-        next().1,
-        Some(failed.next_attempt_at.min(lease.until)),
-        "the earlier of the two"
-    );
-    deliver(store, &first.id).unwrap();
-    assert_eq!(next().1, Some(lease.until));
 }
 
 fn lists_show_an_agent_its_own_and_what_it_has_not_read(store: &TestStore) {

@@ -116,7 +116,12 @@ fn refused(error: Error) -> Response {
         Some(first) => json!({"field": first.field, "errors": problems.collect::<Vec<_>>()}),
         None => Value::Null,
     };
-    body(status, error.code, error.message, details)
+    let mut response = body(status, error.code, error.message, details);
+    if let Kind::Unavailable { retry_after } = error.kind {
+        let seconds = HeaderValue::from(retry_after.as_secs().max(1));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
 }
 
 fn unanswered(error: &TurnError) -> Response {

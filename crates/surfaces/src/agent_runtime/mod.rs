@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use stationmaster_http::App;
 use stationmaster_kernel::Error;
 use stationmaster_runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,7 +24,12 @@ pub struct Daemon {
     pub runtime: Runtime,
     /// Turns go on here when their callers have gone away.
     pub turns: TaskTracker,
+    /// How many turns may still begin.
+    pub places: Arc<Semaphore>,
 }
+
+/// How many turns run at once; past that a caller is told to come back.
+pub const TURNS: usize = 1024;
 
 /// Every route of the contract that is served.
 pub fn routes() -> OpenApiRouter<Arc<Daemon>> {

@@ -1,6 +1,7 @@
 //! One turn of one agent (§3).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use stationmaster_http::body;
+use stationmaster_kernel::Error;
 use stationmaster_runtime::{Outcome, ToolCallRecord, TurnError};
 use utoipa::ToSchema;
 
@@ -199,11 +201,17 @@ pub(super) async fn send(
         header("idempotency-key"),
         header("x-trace-id"),
     )?;
+    let place = daemon.places.clone().try_acquire_owned().map_err(|_| {
+        let message = "as many turns run as this server takes; try again";
+        Error::unavailable(message, Duration::from_secs(5))
+    })?;
     let runtime = daemon.runtime.clone();
     // A turn goes on when its caller goes away: the model is paid, and the thread gets its answer.
-    let turn = daemon
-        .turns
-        .spawn(async move { runtime.send(request).await });
+    let turn = daemon.turns.spawn(async move {
+        let outcome = runtime.send(request).await;
+        drop(place);
+        outcome
+    });
     let outcome = turn.await.map_err(|error| {
         tracing::error!(%error, "a turn broke off");
         TurnError::Internal {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use stationmaster_http::App;
 use stationmaster_http::fields::Fields;
+use stationmaster_http::{App, paging};
 use stationmaster_kernel::notification::{self, Batch, Failure};
 use stationmaster_kernel::{Error, NotificationId, Object, Principal, TenantId};
 use utoipa::ToSchema;
@@ -117,7 +117,7 @@ async fn answer(
     let mut number = |name: &str, default: i64| -> i64 {
         let in_body = fields.integer(name);
         let in_query = query.get(name).and_then(|text| {
-            let parsed = text.parse().ok();
+            let parsed = paging::clamped(text);
             if parsed.is_none() {
                 fields.problem(name, "must be a whole number");
             }

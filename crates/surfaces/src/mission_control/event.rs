@@ -38,9 +38,11 @@ use super::tool_request::ToolRequest;
 pub(super) async fn stream(
     State(app): State<App>,
     headers: HeaderMap,
-    query: Query,
+    query: Result<Query, Problem>,
 ) -> Result<impl IntoResponse, Problem> {
-    let who = caller(&app, &headers, &query)?;
+    // Who asks is checked before what is asked, readable or not.
+    let who = caller(&app, &headers, query.as_ref().ok())?;
+    let query = query?;
     let resume = resume_point(&headers, &query)?;
     let types: Option<Vec<String>> = query
         .get("types")
@@ -72,8 +74,8 @@ pub(super) async fn stream(
     ))
 }
 
-fn caller(app: &App, headers: &HeaderMap, query: &Query) -> Result<Principal, Error> {
-    match query.get("token") {
+fn caller(app: &App, headers: &HeaderMap, query: Option<&Query>) -> Result<Principal, Error> {
+    match query.and_then(|query| query.get("token")) {
         Some(token) if !headers.contains_key("x-agent-token") => app.gate.agent_of(token),
         _ => app.gate.agent(headers),
     }
