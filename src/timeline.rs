@@ -112,7 +112,9 @@ impl Printer {
                     format_args!("created {:?}{whose}  {}", task.title, task.id),
                 );
             }
-            Happening::TaskUpdated(task) => {
+            Happening::TaskUpdated(task)
+            | Happening::TaskTransitioned { task, .. }
+            | Happening::TaskAssigned { task, .. } => {
                 self.line(
                     at,
                     Tone::Task,
@@ -255,7 +257,29 @@ impl Printer {
                     format_args!("starts a turn"),
                 );
             }
+            Happening::AlertRaised(alert) => {
+                self.line(
+                    at,
+                    Tone::Bad,
+                    "alert",
+                    format_args!("{}: {}", alert.title, shorten(&alert.description)),
+                );
+            }
             Happening::AgentRegistered(_)
+            | Happening::AgentUpdated(_)
+            | Happening::AgentStatusChanged { .. }
+            | Happening::AgentTokenIssued(_)
+            | Happening::AgentTokenRevoked(_)
+            | Happening::ToolCallStarted(_)
+            | Happening::ToolCallCompleted(_)
+            | Happening::PolicyEvaluated(_)
+            | Happening::PolicyViolated(_)
+            | Happening::PolicyUpdated { .. }
+            | Happening::GrantChanged { .. }
+            | Happening::LoopDetected { .. }
+            | Happening::BudgetExceeded { .. }
+            | Happening::AlertChanged(_)
+            | Happening::OperatorModeChanged { .. }
             | Happening::DocumentUpdated(_)
             | Happening::NotificationDelivered(_)
             | Happening::NotificationRead(_)

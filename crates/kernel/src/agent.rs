@@ -1,9 +1,16 @@
 //! Agents: who works. Keyed by tenant and handle (rulings 3).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::{self, Happening};
-use crate::{AgentId, Handle, Principal, Result, TenantId, Timestamp, Tx};
+use crate::kind::TaskKind;
+use crate::money::MicroUsd;
+use crate::operator::Mode;
+use crate::state::State;
+use crate::task::Task;
+use crate::{AgentId, Error, Handle, Object, Principal, Result, TaskId, TenantId, Timestamp, Tx};
 
 /// A worker of one tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,9 +23,183 @@ pub struct Agent {
     pub updated_at: Timestamp,
     /// `None`: it has never beaten, and is therefore never taken for dead.
     pub last_heartbeat_at: Option<Timestamp>,
-    /// What it last said of itself: `ok`, `busy`, `idle`, `blocked`.
+    /// What it last said of itself.
     pub health: Option<String>,
+    #[serde(default)]
+    pub status: Status,
+    #[serde(default)]
+    pub detail: Detail,
 }
+
+/// What is known of an agent and never looked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    /// What people call it.
+    pub name: String,
+    pub emoji: Option<String>,
+    /// Registered by somebody, as against made at first use: it fetches its notifications itself.
+    pub registered: bool,
+    pub status_reason: Option<String>,
+    /// When a pause ends by itself.
+    pub status_until: Option<Timestamp>,
+    pub workspace_path: Option<String>,
+    /// Empty: all.
+    pub allowed_kinds: Vec<TaskKind>,
+    /// `None`: all that policy allows.
+    pub allowed_tools: Option<Vec<String>>,
+    /// `None`: no limit.
+    pub budget_daily: Option<MicroUsd>,
+    /// `None`: no limit.
+    pub budget_per_run: Option<MicroUsd>,
+    pub purse: Purse,
+    pub can_spawn: bool,
+    pub max_sub_agents: u32,
+    /// The agent that spawned it.
+    pub parent: Option<Handle>,
+    /// The task for which it was spawned.
+    pub parent_task: Option<TaskId>,
+    /// When a spawned agent is closed whatever it does.
+    pub closes_at: Option<Timestamp>,
+    /// Closed for good: its tokens are revoked and no sign of life brings it back.
+    pub closed: bool,
+    pub current_task: Option<TaskId>,
+    pub session_key: Option<String>,
+    /// In seconds. `None`: it is never taken for dead.
+    pub heartbeat_interval: Option<u32>,
+    /// Since when it has been silent, once it was found to be.
+    pub offline_since: Option<Timestamp>,
+    /// Its tasks were taken for blocked after a second period of silence.
+    pub offline_swept: bool,
+    pub error_streak: u32,
+    pub last_error: Option<String>,
+    pub metadata: Option<Object>,
+}
+
+/// What an agent has spent today, and what it may still be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Purse {
+    /// The day these figures are of, as days since 1970 in the budget's time zone. Another day's
+    /// figures count as nothing, but for what is reserved.
+    pub day: i64,
+    pub spent: MicroUsd,
+    /// What an operator allowed on top for that day.
+    pub extra: MicroUsd,
+    /// What running runs may still cost.
+    pub reserved: MicroUsd,
+    /// Told that day that 80 % are gone.
+    pub warned: bool,
+    /// Alerted that day that 95 % are gone.
+    pub critical: bool,
+    /// Paused that day because all of it is gone.
+    pub exceeded: bool,
+}
+
+impl Default for Detail {
+    /// An agent made at first use: no limit of any kind (rulings 3).
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            emoji: None,
+            registered: false,
+            status_reason: None,
+            status_until: None,
+            workspace_path: None,
+            allowed_kinds: Vec::new(),
+            allowed_tools: None,
+            budget_daily: None,
+            budget_per_run: None,
+            purse: Purse::default(),
+            can_spawn: false,
+            max_sub_agents: 3,
+            parent: None,
+            parent_task: None,
+            closes_at: None,
+            closed: false,
+            current_task: None,
+            session_key: None,
+            heartbeat_interval: None,
+            offline_since: None,
+            offline_swept: false,
+            error_streak: 0,
+            last_error: None,
+            metadata: None,
+        }
+    }
+}
+
+/// Whether an agent may act, as its operator or the installation decided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    #[default]
+    Active,
+    Paused,
+    Drained,
+    Quarantined,
+    Offline,
+}
+
+impl Status {
+    pub const ALL: [Self; 5] = [
+        Self::Active,
+        Self::Paused,
+        Self::Drained,
+        Self::Quarantined,
+        Self::Offline,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Paused => "PAUSED",
+            Self::Drained => "DRAINED",
+            Self::Quarantined => "QUARANTINED",
+            Self::Offline => "OFFLINE",
+        }
+    }
+
+    /// The status of this name, in upper case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
+}
+
+impl Agent {
+    /// When something falls due that only time brings: a pause ends, silence becomes absence, a
+    /// spawned agent's life is over, a budget's day ends.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        let detail = &self.detail;
+        if detail.closed {
+            return None;
+        }
+        [detail.status_until, self.silent_at(), detail.closes_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When its silence means that it is gone; once it is, when its tasks are taken for blocked.
+    #[must_use]
+    pub fn silent_at(&self) -> Option<Timestamp> {
+        let detail = &self.detail;
+        let interval = Duration::from_secs(detail.heartbeat_interval?.into());
+        let patience = (2 * interval).max(MIN_SILENCE);
+        match (self.status, detail.offline_since) {
+            (Status::Offline, Some(_)) if detail.offline_swept => None,
+            (Status::Offline, Some(since)) => Some(since.after(patience)),
+            (Status::Offline, None) => None,
+            _ => Some(self.last_heartbeat_at?.after(patience)),
+        }
+    }
+}
+
+/// No agent is taken for dead sooner (OpenClaw contract §7).
+const MIN_SILENCE: Duration = Duration::from_secs(300);
 
 /// How much an agent may do on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +240,35 @@ pub trait Agents {
     /// # Errors
     /// Whatever the store meets.
     fn put_agent(&mut self, agent: &Agent) -> Result<()>;
+
+    /// In order of their names.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn agents(&mut self, filter: &AgentFilter, offset: u32, limit: u32) -> Result<Vec<Agent>>;
+
+    /// # Errors
+    /// Whatever the store meets.
+    fn agent_count(&mut self, filter: &AgentFilter) -> Result<u64>;
+
+    /// Agents for which something has fallen due (see [`Agent::due_at`]), longest due first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn due_agents(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Agent>>;
+}
+
+/// Which agents a list shows; all that are given must match.
+#[derive(Debug, Clone, Default)]
+pub struct AgentFilter {
+    /// `None`: every tenant's.
+    pub tenant: Option<TenantId>,
+    pub status: Option<Status>,
+    pub rank: Option<Rank>,
+    /// Spawned by this agent.
+    pub parent: Option<Handle>,
+    /// Only agents that agents spawned.
+    pub spawned: bool,
 }
 
 /// The agent of this name, made at first use with no limits (rulings 3).
@@ -84,6 +294,11 @@ pub fn ensure(
         updated_at: tx.now(),
         last_heartbeat_at: None,
         health: None,
+        status: Status::Active,
+        detail: Detail {
+            name: handle.to_string(),
+            ..Detail::default()
+        },
     };
     tx.put_agent(&agent)?;
     event::record(tx, who, tenant, Happening::AgentRegistered(agent.clone()))?;
@@ -99,3 +314,180 @@ pub(crate) fn ensure_caller(tx: &mut dyn Tx, who: &Principal) -> Result<TenantId
     }
     Ok(tenant)
 }
+
+/// What an agent is about to do, as far as its status has a say in it (OpenClaw contract §6).
+#[derive(Debug, Clone, Copy)]
+pub enum Act<'a> {
+    /// Take a task, or begin with one.
+    Start,
+    /// Begin a run, on a task or on none.
+    Run(Option<&'a Task>),
+    /// Post a message.
+    Speak,
+    /// Anything else that changes something.
+    Write,
+}
+
+/// The agent that speaks, if an agent does, brought back from absence: whatever an agent writes is
+/// a sign of life. A closed agent stays closed.
+///
+/// # Errors
+/// Whatever the store meets.
+pub fn acting(tx: &mut dyn Tx, who: &Principal) -> Result<Option<Agent>> {
+    let (Some(handle), Some(tenant)) = (who.handle(), &who.tenant) else {
+        return Ok(None);
+    };
+    let mut agent = ensure(tx, who, tenant, handle)?;
+    if agent.status == Status::Offline && !agent.detail.closed {
+        set_status(tx, who, &mut agent, Status::Active, None)?;
+    }
+    Ok(Some(agent))
+}
+
+/// Refuses what the agent's status or the operator's mode forbids.
+///
+/// # Errors
+/// `agent_paused`, `agent_drained`, `agent_quarantined`, `operator_mode`: forbidden.
+pub fn permit(tx: &mut dyn Tx, agent: &Agent, act: Act<'_>) -> Result<()> {
+    let own_work_goes_on = |task: Option<&Task>| {
+        task.is_some_and(|task| {
+            task.state == State::InProgress && task.is_assigned_to(&agent.handle)
+        })
+    };
+    let mode = tx.stance()?.mode;
+    let held = match (mode, act) {
+        (Mode::Normal, _) | (Mode::Paused | Mode::Draining, Act::Speak | Act::Write) => false,
+        (Mode::Draining, Act::Run(task)) => !own_work_goes_on(task),
+        (Mode::Paused | Mode::Draining | Mode::Quarantined, _) => true,
+    };
+    if held {
+        return Err(Error::forbidden(
+            "operator_mode",
+            format!(
+                "the operator's mode is {}; wait until it is NORMAL",
+                mode.as_str()
+            ),
+        )
+        .with_detail("mode", mode.as_str()));
+    }
+    let code = match (agent.status, act) {
+        (Status::Active | Status::Offline, _)
+        | (Status::Paused | Status::Drained, Act::Speak | Act::Write) => return Ok(()),
+        (Status::Drained, Act::Run(task)) if own_work_goes_on(task) => return Ok(()),
+        (Status::Paused, _) => "agent_paused",
+        (Status::Drained, _) => "agent_drained",
+        (Status::Quarantined, _) => "agent_quarantined",
+    };
+    let why = agent
+        .detail
+        .status_reason
+        .as_deref()
+        .map(|reason| format!(" ({reason})"))
+        .unwrap_or_default();
+    Err(Error::forbidden(
+        code,
+        format!("agent {} is {}{why}", agent.handle, agent.status.as_str()),
+    )
+    .with_detail("status", agent.status.as_str()))
+}
+
+/// Gives an agent another status, for the record; the same status is no change.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn set_status(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    agent: &mut Agent,
+    to: Status,
+    reason: Option<String>,
+) -> Result<()> {
+    let from = agent.status;
+    agent.status = to;
+    agent.detail.status_reason = reason;
+    agent.detail.status_until = None;
+    if to != Status::Offline {
+        agent.detail.offline_since = None;
+        agent.detail.offline_swept = false;
+    }
+    agent.updated_at = tx.now();
+    tx.put_agent(agent)?;
+    if from == to {
+        return Ok(());
+    }
+    let tenant = agent.tenant.clone();
+    event::record(
+        tx,
+        who,
+        &tenant,
+        Happening::AgentStatusChanged {
+            agent: agent.clone(),
+            from,
+        },
+    )
+}
+
+/// Keeps what its assignees are at in step with a task that moved.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn follow_task(tx: &mut dyn Tx, task: &Task) -> Result<()> {
+    for handle in task.assignees() {
+        let Some(mut agent) = tx.agent(&task.tenant, handle)? else {
+            continue;
+        };
+        let is_at_it = agent.detail.current_task.as_ref() == Some(&task.id);
+        match (task.state, is_at_it) {
+            (State::InProgress, false) => agent.detail.current_task = Some(task.id.clone()),
+            // Waiting for an approval or blocked, it is still the task the agent is at.
+            (State::InProgress | State::NeedsApproval | State::Blocked, _) | (_, false) => continue,
+            (_, true) => agent.detail.current_task = None,
+        }
+        agent.updated_at = tx.now();
+        tx.put_agent(&agent)?;
+    }
+    Ok(())
+}
+
+/// Closes the agents that were spawned for a task that has ended (OpenClaw contract §9.4).
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn close_children(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    tenant: &TenantId,
+    task: &TaskId,
+) -> Result<()> {
+    let spawned = AgentFilter {
+        tenant: Some(tenant.clone()),
+        spawned: true,
+        ..AgentFilter::default()
+    };
+    for mut agent in tx.agents(&spawned, 0, MOST_SPAWNED)? {
+        if agent.detail.parent_task.as_ref() == Some(task) && !agent.detail.closed {
+            close(tx, who, &mut agent, "the task it was spawned for has ended")?;
+        }
+    }
+    Ok(())
+}
+
+/// Closes an agent for good: it is offline and its tokens open nothing any more.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn close(tx: &mut dyn Tx, who: &Principal, agent: &mut Agent, why: &str) -> Result<()> {
+    let now = tx.now();
+    for mut token in tx.tokens(&agent.tenant, &agent.handle)? {
+        if token.revoked_at.is_none() {
+            token.revoked_at = Some(now);
+            tx.put_token(&token)?;
+            event::record(tx, who, &agent.tenant, Happening::AgentTokenRevoked(token))?;
+        }
+    }
+    agent.detail.closed = true;
+    set_status(tx, who, agent, Status::Offline, Some(why.to_owned()))
+}
+
+/// More spawned agents than this are never looked at together; far fewer may live at once.
+const MOST_SPAWNED: u32 = 10_000;

@@ -6,12 +6,17 @@ use serde_json::Value;
 
 use crate::agent;
 use crate::error::Problems;
+use crate::event::ActorKind;
 use crate::event::{self, Happening};
+use crate::money::MicroUsd;
 use crate::notification::{self, Type, Wake};
 use crate::page::{List, Page, Placed, Position};
 use crate::task;
 use crate::text;
-use crate::{ApprovalId, Error, Handle, Principal, Result, Right, TaskId, TenantId, Timestamp, Tx};
+use crate::{
+    ApprovalId, Error, Handle, Object, Principal, Result, Right, TaskId, TenantId, Timestamp,
+    ToolCallId, Tx,
+};
 
 /// How much harm it could do, in the asking agent's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +104,76 @@ pub struct Approval {
     pub decided_at: Option<Timestamp>,
     pub decided_by: Option<String>,
     pub decision_note: Option<String>,
+    /// `None`: it waits for good.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Detail::is_blank")]
+    pub detail: Box<Detail>,
+}
+
+/// What is asked for, beyond a line of text.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    /// `None` on a request that names an interface instead.
+    pub ask: Option<Ask>,
+    pub tool_call: Option<ToolCallId>,
+    pub payload: Option<Object>,
+    pub estimated_cost: Option<MicroUsd>,
+    /// How it would be undone.
+    pub rollback_plan: Option<String>,
+    /// Which action it is about (see the policy's fingerprint), if about one.
+    pub fingerprint: Option<String>,
+    pub decided_by_kind: Option<ActorKind>,
+    /// When what was approved was done.
+    pub used_at: Option<Timestamp>,
+    /// Waited so long that somebody was told again.
+    pub escalated: bool,
+    /// Who approved so far, where it takes two.
+    pub approvers: Vec<String>,
+}
+
+impl Detail {
+    /// Nothing is known.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What kind of thing an agent asks for (OpenClaw contract §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Ask {
+    ToolExec,
+    BudgetOverride,
+    StateTransition,
+    Spawn,
+}
+
+impl Ask {
+    pub const ALL: [Self; 4] = [
+        Self::ToolExec,
+        Self::BudgetOverride,
+        Self::StateTransition,
+        Self::Spawn,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ToolExec => "TOOL_EXEC",
+            Self::BudgetOverride => "BUDGET_OVERRIDE",
+            Self::StateTransition => "STATE_TRANSITION",
+            Self::Spawn => "SPAWN",
+        }
+    }
+
+    /// The ask of this name, in upper snake case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
 }
 
 impl Placed for Approval {
@@ -126,6 +201,8 @@ pub struct ApprovalFilter {
     /// Any of these; empty means any at all.
     pub statuses: Vec<Status>,
     pub task: Option<TaskId>,
+    pub requestor: Option<Handle>,
+    pub ask: Option<Ask>,
 }
 
 /// Where approvals are kept.
@@ -155,6 +232,29 @@ pub trait Approvals {
     /// # Errors
     /// Whatever the store meets.
     fn pending_approval_count(&mut self, tenant: &TenantId) -> Result<u64>;
+
+    /// A numbered page, newest first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn approval_board(
+        &mut self,
+        filter: &ApprovalFilter,
+        offset: u32,
+        limit: u32,
+    ) -> Result<Vec<Approval>>;
+
+    /// How many approvals the filter lets through.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn approval_count(&mut self, filter: &ApprovalFilter) -> Result<u64>;
+
+    /// Pending ones that expired at or before `now`, longest expired first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn expired_approvals(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Approval>>;
 }
 
 /// What is to become of a pending approval.
@@ -203,6 +303,8 @@ pub fn request(tx: &mut dyn Tx, who: &Principal, new: NewApproval) -> Result<App
         decided_at: None,
         decided_by: None,
         decision_note: None,
+        expires_at: None,
+        detail: Box::default(),
     };
     tx.insert_approval(&approval)?;
     event::record(
@@ -322,4 +424,34 @@ fn tell_requestor(tx: &mut dyn Tx, who: &Principal, approval: &Approval) -> Resu
             message: None,
         },
     )
+}
+
+/// Takes back every request that waits on a task that has ended.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn cancel_all(tx: &mut dyn Tx, who: &Principal, task: &TaskId) -> Result<()> {
+    for mut approval in pending_on(tx, task)? {
+        approval.status = Status::Canceled;
+        approval.decided_at = Some(tx.now());
+        approval.decided_by = Some(who.subject.clone());
+        approval.detail.decided_by_kind = Some(who.kind());
+        tx.update_approval(&approval)?;
+        let tenant = approval.tenant.clone();
+        event::record(tx, who, &tenant, Happening::ApprovalUpdated(approval))?;
+    }
+    Ok(())
+}
+
+/// What waits for a decision on a task.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn pending_on(tx: &mut dyn Tx, task: &TaskId) -> Result<Vec<Approval>> {
+    let filter = ApprovalFilter {
+        statuses: vec![Status::Pending],
+        task: Some(task.clone()),
+        ..ApprovalFilter::default()
+    };
+    tx.approval_board(&filter, 0, 200)
 }

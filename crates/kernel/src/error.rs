@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Object;
+
 /// What the kernel and the store answer with.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -19,6 +21,8 @@ pub struct Error {
     pub message: String,
     /// Every problem of the request, by field, when `kind` is [`Kind::Invalid`].
     pub problems: Vec<Problem>,
+    /// What else a program may want to know, in the contract's own words.
+    pub details: Option<Box<Object>>,
     #[source]
     pub cause: Option<Cause>,
 }
@@ -60,6 +64,7 @@ impl Error {
             code,
             message: message.into(),
             problems: Vec::new(),
+            details: None,
             cause: None,
         }
     }
@@ -134,6 +139,15 @@ impl Error {
         self
     }
 
+    /// Adds one thing that a program may want to know.
+    #[must_use]
+    pub fn with_detail(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.details
+            .get_or_insert_default()
+            .insert(name.to_owned(), value.into());
+        self
+    }
+
     #[must_use]
     pub fn with_cause(mut self, cause: impl Into<Cause>) -> Self {
         self.cause = Some(cause.into());
@@ -151,6 +165,12 @@ impl Problems {
             field: field.into(),
             message: message.into(),
         });
+    }
+
+    /// Whether nothing is wrong so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// # Errors

@@ -50,6 +50,13 @@ id!(DocumentId, "doc_");
 id!(NotificationId, "notif_");
 id!(ApprovalId, "approval_");
 id!(RunId, "run_");
+id!(ToolCallId, "tc_");
+id!(TransitionId, "trn_");
+id!(AlertId, "alert_");
+id!(GrantId, "grant_");
+id!(TokenId, "tok_");
+id!(WebhookId, "wh_");
+id!(DeliveryId, "whd_");
 
 /// An event's place in the log: increasing in commit order, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

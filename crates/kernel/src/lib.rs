@@ -12,32 +12,43 @@
 //! every surface that shows it.
 
 pub mod agent;
+pub mod alert;
 pub mod approval;
 pub mod document;
 pub mod error;
 pub mod event;
+pub mod grant;
 pub mod heartbeat;
 pub mod idempotency;
 pub mod ids;
+pub mod kind;
 pub mod lease;
 pub mod message;
+pub mod money;
 pub mod notification;
+pub mod operator;
 pub mod page;
+pub mod policy;
 pub mod principal;
 pub mod run;
 pub mod standup;
 pub mod state;
 pub mod store;
+pub mod subscription;
 pub mod task;
 pub mod tenant;
 pub mod text;
 pub mod time;
+pub mod token;
+pub mod tool_call;
+pub mod transition;
 
 pub use error::{Error, Kind, Result};
 pub use ids::{
-    AgentId, ApprovalId, DocumentId, EventId, Handle, MessageId, NotificationId, RunId, TaskId,
-    TenantId,
+    AgentId, AlertId, ApprovalId, DeliveryId, DocumentId, EventId, GrantId, Handle, MessageId,
+    NotificationId, RunId, TaskId, TenantId, TokenId, ToolCallId, TransitionId, WebhookId,
 };
+pub use money::MicroUsd;
 pub use page::{List, Page, Position};
 pub use principal::{Principal, Right, Role};
 pub use store::{Store, Tx, Work};

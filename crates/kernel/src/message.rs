@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent;
 use crate::error::Problems;
+use crate::event::ActorKind;
 use crate::event::{self, Happening};
 use crate::notification::{self, Type, Wake};
 use crate::page::{List, Page, Placed, Position};
-use crate::task::{self, Task};
+use crate::task::{self, Artifact, Task};
 use crate::text;
 use crate::{Handle, MessageId, Object, Principal, Result, TaskId, TenantId, Timestamp, Tx};
 
@@ -54,6 +55,78 @@ pub struct Message {
     pub author: Option<Handle>,
     pub attachments: Option<Object>,
     pub created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Detail::is_blank")]
+    pub detail: Box<Detail>,
+}
+
+/// What else a message brings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    /// What it is meant as.
+    pub kind: Option<MessageKind>,
+    /// What kind of caller posted it.
+    pub author_kind: Option<ActorKind>,
+    /// Who posted it, for the record.
+    pub author_name: Option<String>,
+    pub artifacts: Vec<Artifact>,
+    /// Whom it names, as it names them.
+    pub mentions: Vec<String>,
+    pub reply_to: Option<MessageId>,
+    /// Where secrets were taken out.
+    pub redacted: Vec<String>,
+}
+
+impl Detail {
+    /// Nothing is known.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a message is meant as (OpenClaw contract §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MessageKind {
+    Comment,
+    Progress,
+    Artifact,
+    Review,
+    WorkPlan,
+    ApprovalRequest,
+    System,
+}
+
+impl MessageKind {
+    pub const ALL: [Self; 7] = [
+        Self::Comment,
+        Self::Progress,
+        Self::Artifact,
+        Self::Review,
+        Self::WorkPlan,
+        Self::ApprovalRequest,
+        Self::System,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Comment => "COMMENT",
+            Self::Progress => "PROGRESS",
+            Self::Artifact => "ARTIFACT",
+            Self::Review => "REVIEW",
+            Self::WorkPlan => "WORK_PLAN",
+            Self::ApprovalRequest => "APPROVAL_REQUEST",
+            Self::System => "SYSTEM",
+        }
+    }
+
+    /// The kind of this name, in upper snake case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
 }
 
 impl Placed for Message {
@@ -79,6 +152,40 @@ pub trait Messages {
     /// # Errors
     /// Whatever the store meets.
     fn insert_message(&mut self, message: &Message) -> Result<()>;
+
+    /// # Errors
+    /// Whatever the store meets.
+    fn message(&mut self, id: &MessageId) -> Result<Option<Message>>;
+
+    /// The newest of a task first, earlier than `before`, of one kind if one is named.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn thread(
+        &mut self,
+        task: &TaskId,
+        kind: Option<MessageKind>,
+        before: Option<Position>,
+        limit: u32,
+    ) -> Result<Vec<Message>>;
+
+    /// Those of a task that brought something along, oldest first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn messages_with_artifacts(&mut self, task: &TaskId, limit: u32) -> Result<Vec<Message>>;
+
+    /// Who posted on a task at or after `since`, oldest first, at most `limit` of the newest:
+    /// agents by name, `None` for anybody else.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn recent_authors(
+        &mut self,
+        task: &TaskId,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(Option<Handle>, Timestamp)>>;
 
     /// One row more than the page holds, when there is one.
     ///
@@ -127,6 +234,7 @@ pub fn post(tx: &mut dyn Tx, who: &Principal, new: NewMessage) -> Result<Message
         author,
         attachments: new.attachments,
         created_at: tx.now(),
+        detail: Box::default(),
     };
     tx.insert_message(&message)?;
     event::record(

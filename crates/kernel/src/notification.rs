@@ -17,8 +17,8 @@ use crate::page::{List, Page, Placed, Position};
 use crate::task::{self, Task};
 use crate::text;
 use crate::{
-    Error, Handle, MessageId, NotificationId, Object, Principal, Result, Right, TaskId, TenantId,
-    Timestamp, Tx,
+    ApprovalId, Error, Handle, MessageId, NotificationId, Object, Principal, Result, Right, TaskId,
+    TenantId, Timestamp, Tx,
 };
 
 /// How many agents may wake each other in a row before the chain is cut: a message of a person
@@ -43,6 +43,15 @@ pub enum Type {
     Message,
     /// Something the agent asked for was decided.
     System,
+    /// Somebody asks for approval.
+    ApprovalRequest,
+    /// An approval was decided, or expired.
+    ApprovalDecided,
+    /// A task that the target follows changed its state.
+    TaskTransition,
+    /// Something an operator should look at.
+    Alert,
+    Digest,
     /// What its maker called it.
     Other(String),
 }
@@ -55,6 +64,11 @@ impl Type {
             Self::Assignment => "assignment",
             Self::Message => "message",
             Self::System => "system",
+            Self::ApprovalRequest => "approval_request",
+            Self::ApprovalDecided => "approval_decided",
+            Self::TaskTransition => "task_transition",
+            Self::Alert => "alert",
+            Self::Digest => "digest",
             Self::Other(name) => name,
         }
     }
@@ -67,24 +81,101 @@ impl Type {
             "assignment" => Self::Assignment,
             "message" => Self::Message,
             "system" => Self::System,
+            "approval_request" => Self::ApprovalRequest,
+            "approval_decided" => Self::ApprovalDecided,
+            "task_transition" => Self::TaskTransition,
+            "alert" => Self::Alert,
+            "digest" => Self::Digest,
             other => Self::Other(other.to_owned()),
         }
     }
 }
 
-/// Something an agent is to be told.
+/// Who is to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Target {
+    Agent(Handle),
+    Operator,
+}
+
+impl Target {
+    /// An agent's name, or `@operator`, which no agent can be called.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Agent(handle) => handle.as_str(),
+            Self::Operator => "@operator",
+        }
+    }
+
+    #[must_use]
+    pub fn agent(&self) -> Option<&Handle> {
+        match self {
+            Self::Agent(handle) => Some(handle),
+            Self::Operator => None,
+        }
+    }
+}
+
+impl std::str::FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == Self::Operator.as_str() {
+            return Ok(Self::Operator);
+        }
+        text.parse().map(Self::Agent)
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        target.as_str().to_owned()
+    }
+}
+
+impl From<Handle> for Target {
+    fn from(handle: Handle) -> Self {
+        Self::Agent(handle)
+    }
+}
+
+/// Something somebody is to be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
     pub id: NotificationId,
     pub position: Position,
     pub tenant: TenantId,
-    /// The agent to wake.
-    pub target: Handle,
+    pub target: Target,
     pub kind: Type,
+    /// One line, where there is one besides the content.
+    #[serde(default)]
+    pub title: Option<String>,
     pub content: String,
     pub task: Option<TaskId>,
     /// The message it is about.
     pub message: Option<MessageId>,
+    /// The approval it is about.
+    #[serde(default)]
+    pub approval: Option<ApprovalId>,
+    /// The target fetches it; no dispatcher hands it over.
+    #[serde(default)]
+    pub fetched: bool,
     pub metadata: Option<Object>,
     /// How many agents woke each other before this one (see [`HOP_CAP`]).
     pub hops: u32,
@@ -110,7 +201,7 @@ impl Notification {
     /// The session in which the agent is to be woken.
     #[must_use]
     pub fn session_key(&self) -> String {
-        format!("user:{}:{}", self.tenant, self.target)
+        format!("user:{}:{}", self.tenant, self.target.as_str())
     }
 
     /// Still to be delivered, now or later.
@@ -134,8 +225,11 @@ pub struct NewNotification {
 #[derive(Debug, Clone, Default)]
 pub struct NotificationFilter {
     /// `None`: those of every agent of the tenant.
-    pub target: Option<Handle>,
+    pub target: Option<Target>,
     pub unread_only: bool,
+    /// Only those made at or after this.
+    pub since: Option<Timestamp>,
+    pub kind: Option<Type>,
 }
 
 /// How much a dispatcher takes at once.
@@ -174,6 +268,17 @@ pub trait Notifications {
         tenant: &TenantId,
         filter: &NotificationFilter,
         page: Page,
+    ) -> Result<Vec<Notification>>;
+
+    /// The newest of a target in any tenant, or in one.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn notifications_of(
+        &mut self,
+        tenant: Option<&TenantId>,
+        filter: &NotificationFilter,
+        limit: u32,
     ) -> Result<Vec<Notification>>;
 
     /// How many of the agent's are neither delivered, dead nor read.
@@ -248,15 +353,78 @@ pub(crate) fn wake(tx: &mut dyn Tx, who: &Principal, wake: Wake<'_>) -> Result<(
         _ => 0,
     };
     let notification = Notification {
-        target: wake.target.clone(),
         kind: wake.kind,
         content: wake.content.to_owned(),
         task: wake.task.map(|task| task.id.clone()),
         message: wake.message.map(|message| message.id.clone()),
         hops,
-        ..blank(tx, tenant, wake.target.clone())?
+        ..blank(tx, tenant, Target::Agent(wake.target.clone()))?
     };
     queue(tx, who, notification).map(drop)
+}
+
+/// Something that the installation tells an agent or the operator.
+#[derive(Debug, Clone)]
+pub struct Tell {
+    pub target: Target,
+    pub kind: Type,
+    /// One line.
+    pub title: String,
+    pub body: String,
+    pub task: Option<TaskId>,
+    pub message: Option<MessageId>,
+    pub approval: Option<ApprovalId>,
+}
+
+/// How long ago the same notification makes another one superfluous.
+const ECHO: Duration = Duration::from_secs(300);
+
+/// Queues what an agent or the operator is to be told, unless the very same was told within five
+/// minutes (OpenClaw contract §1.3). Gives the notification, or `None` when it was told already.
+///
+/// # Errors
+/// Whatever the store meets.
+pub fn tell(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    tenant: &TenantId,
+    tell: Tell,
+) -> Result<Option<Notification>> {
+    let recent = NotificationFilter {
+        target: Some(tell.target.clone()),
+        unread_only: false,
+        since: Some(tx.now().before(ECHO)),
+        kind: Some(tell.kind.clone()),
+    };
+    let same = |it: &Notification| {
+        it.title.as_deref() == Some(tell.title.as_str())
+            && it.content == tell.body
+            && it.task == tell.task
+            && it.message == tell.message
+            && it.approval == tell.approval
+    };
+    if tx
+        .notifications_of(Some(tenant), &recent, 50)?
+        .iter()
+        .any(same)
+    {
+        return Ok(None);
+    }
+    let hops = match (who.handle(), &tell.target) {
+        (Some(handle), Target::Agent(_)) => hops_after(tx, tenant, handle, tell.task.as_ref())?,
+        _ => 0,
+    };
+    let notification = Notification {
+        kind: tell.kind,
+        title: Some(tell.title),
+        content: tell.body,
+        task: tell.task,
+        message: tell.message,
+        approval: tell.approval,
+        hops,
+        ..blank(tx, tenant.clone(), tell.target)?
+    };
+    queue(tx, who, notification).map(Some)
 }
 
 /// How far down the chain an agent's own act is: one further than what last woke it.
@@ -275,8 +443,17 @@ fn hops_after(
     Ok(recent.map_or(1, |it| it.hops.saturating_add(1)))
 }
 
-fn blank(tx: &mut dyn Tx, tenant: TenantId, target: Handle) -> Result<Notification> {
+fn blank(tx: &mut dyn Tx, tenant: TenantId, target: Target) -> Result<Notification> {
+    let fetched = match &target {
+        Target::Operator => true,
+        Target::Agent(handle) => tx
+            .agent(&tenant, handle)?
+            .is_some_and(|agent| agent.detail.registered),
+    };
     Ok(Notification {
+        title: None,
+        approval: None,
+        fetched,
         id: NotificationId::new(tx.mint(NotificationId::PREFIX)),
         position: tx.next_position()?,
         tenant,
@@ -300,7 +477,8 @@ fn blank(tx: &mut dyn Tx, tenant: TenantId, target: Handle) -> Result<Notificati
 
 /// Puts a notification into the queue; one past [`HOP_CAP`] is dead from the start, and says why.
 fn queue(tx: &mut dyn Tx, who: &Principal, mut notification: Notification) -> Result<Notification> {
-    let capped = notification.hops > HOP_CAP;
+    // Who fetches is not woken, so nothing runs away with it.
+    let capped = notification.hops > HOP_CAP && !notification.fetched;
     if capped {
         notification.dead_at = Some(tx.now());
         notification.last_error = Some(format!("agents woke each other {HOP_CAP} times in a row"));
@@ -343,7 +521,7 @@ pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewNotification) -> Result<
         task: new.task,
         metadata: new.metadata,
         hops,
-        ..blank(tx, tenant, new.target)?
+        ..blank(tx, tenant, Target::Agent(new.target))?
     };
     queue(tx, who, notification)
 }
@@ -377,7 +555,7 @@ pub fn mark_read(tx: &mut dyn Tx, who: &Principal, id: &NotificationId) -> Resul
     let mut notification = find(tx, who, id)?;
     if who
         .handle()
-        .is_some_and(|handle| *handle != notification.target)
+        .is_some_and(|handle| notification.target.agent() != Some(handle))
     {
         return Err(Error::forbidden(
             "forbidden",

@@ -1,5 +1,6 @@
 //! Who is asking, and what they may do.
 
+use crate::event::ActorKind;
 use crate::{Error, Handle, Result, TenantId};
 
 /// The one answer that every kind of credential gives.
@@ -10,6 +11,8 @@ pub struct Principal {
     /// Who, for the record: `agent:writer`, `operator`, `internal`.
     pub subject: String,
     pub role: Role,
+    /// The request that this caller makes, for the record.
+    pub request: Option<String>,
 }
 
 /// What kind of caller this is.
@@ -45,6 +48,7 @@ impl Principal {
             tenant: Some(tenant),
             subject: format!("agent:{handle}"),
             role: Role::Agent(handle),
+            request: None,
         }
     }
 
@@ -54,6 +58,7 @@ impl Principal {
             tenant: None,
             subject: subject.into(),
             role: Role::Operator,
+            request: None,
         }
     }
 
@@ -63,6 +68,7 @@ impl Principal {
             tenant: None,
             subject: "internal".to_owned(),
             role: Role::Internal,
+            request: None,
         }
     }
 
@@ -72,6 +78,7 @@ impl Principal {
             tenant: None,
             subject: "system".to_owned(),
             role: Role::System,
+            request: None,
         }
     }
 
@@ -135,6 +142,22 @@ impl Principal {
             Role::Agent(handle) => Some(handle),
             Role::Operator | Role::Internal | Role::System => None,
         }
+    }
+
+    /// What kind of caller this is, for the record.
+    #[must_use]
+    pub fn kind(&self) -> ActorKind {
+        match self.role {
+            Role::Agent(_) => ActorKind::Agent,
+            Role::Operator => ActorKind::Human,
+            Role::Internal | Role::System => ActorKind::System,
+        }
+    }
+
+    /// Whether a person is speaking.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.role == Role::Operator
     }
 
     /// Whether rows of `tenant` exist for this caller.

@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::agent;
 use crate::error::Problems;
 use crate::event::{self, Happening};
+use crate::kind::TaskKind;
 use crate::lease::{Fence, Lease};
+use crate::money::MicroUsd;
 use crate::page::Position;
 use crate::text;
-use crate::{Error, Handle, Principal, Result, RunId, TaskId, TenantId, Timestamp, Tx};
+use crate::{Error, Handle, Object, Principal, Result, RunId, TaskId, TenantId, Timestamp, Tx};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,8 @@ pub enum Status {
     Running,
     Completed,
     Failed,
+    /// It was never heard of again.
+    Timeout,
 }
 
 impl Status {
@@ -32,13 +36,14 @@ impl Status {
             Self::Running => "RUNNING",
             Self::Completed => "COMPLETED",
             Self::Failed => "FAILED",
+            Self::Timeout => "TIMEOUT",
         }
     }
 
     /// The status of this name, in upper case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Running, Self::Completed, Self::Failed]
+        [Self::Running, Self::Completed, Self::Failed, Self::Timeout]
             .into_iter()
             .find(|status| status.as_str() == text)
     }
@@ -74,6 +79,57 @@ pub struct Run {
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub lease: Lease,
+    /// When a run that somebody reports is given up; `None` for a turn of our own runtime.
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Detail::is_blank")]
+    pub detail: Box<Detail>,
+}
+
+/// What is known of a run and never looked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    /// Reported by somebody, as against run here.
+    pub reported: bool,
+    pub session_key: Option<String>,
+    pub cache_read_tokens: Option<u64>,
+    pub cache_write_tokens: Option<u64>,
+    pub estimated_cost: Option<MicroUsd>,
+    /// What of the agent's and the task's budget is still held for it.
+    pub reserved: MicroUsd,
+    pub metadata: Option<Object>,
+    /// When we first heard of it, whatever it says of itself.
+    pub received_at: Option<Timestamp>,
+}
+
+impl Detail {
+    /// Nothing is known.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Which runs a list shows; all that are given must match.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// `None`: every tenant's.
+    pub tenant: Option<TenantId>,
+    pub agent: Option<Handle>,
+    pub task: Option<TaskId>,
+    pub status: Option<Status>,
+    /// Started at or after this.
+    pub since: Option<Timestamp>,
+}
+
+/// What runs of one model on one kind of task cost together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CostRow {
+    pub model: String,
+    pub kind: Option<TaskKind>,
+    pub runs: u64,
+    pub cost: MicroUsd,
 }
 
 /// A turn about to start.
@@ -125,6 +181,28 @@ pub trait Runs {
     /// # Errors
     /// Whatever the store meets.
     fn update_run(&mut self, run: &Run) -> Result<()>;
+
+    /// Newest first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn runs(&mut self, filter: &RunFilter, offset: u32, limit: u32) -> Result<Vec<Run>>;
+
+    /// # Errors
+    /// Whatever the store meets.
+    fn run_count(&mut self, filter: &RunFilter) -> Result<u64>;
+
+    /// What the runs that the filter lets through cost, by model and kind of task.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn run_costs(&mut self, filter: &RunFilter) -> Result<Vec<CostRow>>;
+
+    /// Reported runs that nobody ended in time, longest due first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn due_runs(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Run>>;
 }
 
 /// Asks for a turn (rulings 19).
@@ -188,6 +266,8 @@ fn blank(tx: &mut dyn Tx, tenant: TenantId, agent: Handle, new: &NewRun) -> Resu
         started_at: tx.now(),
         ended_at: None,
         lease: Lease::free(),
+        due_at: None,
+        detail: Box::default(),
     })
 }
 

@@ -234,6 +234,12 @@ fn standup_task(tx: &mut dyn Tx, who: &Principal, tenant: &TenantId) -> Result<T
         creator: who.handle().cloned(),
         created_at: tx.now(),
         updated_at: tx.now(),
+        kind: None,
+        priority: crate::task::NORMAL,
+        reviewer: None,
+        parent: None,
+        due_at: None,
+        detail: Box::default(),
     };
     tx.insert_task(&task)?;
     event::record(tx, who, tenant, Happening::TaskCreated(task.clone()))?;

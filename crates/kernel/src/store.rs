@@ -1,17 +1,24 @@
 //! What the kernel needs of a database: two small traits, no SQL.
 
 use crate::agent::Agents;
+use crate::alert::Alerts;
 use crate::approval::Approvals;
 use crate::document::Documents;
 use crate::event::Events;
+use crate::grant::Grants;
 use crate::idempotency::Replies;
 use crate::message::Messages;
 use crate::notification::Notifications;
+use crate::operator::Operators;
 use crate::page::Position;
+use crate::policy::Policies;
 use crate::run::Runs;
 use crate::standup::Standups;
+use crate::subscription::Subscriptions;
 use crate::task::Tasks;
 use crate::tenant::Tenants;
+use crate::token::Tokens;
+use crate::tool_call::ToolCalls;
 use crate::{Result, Timestamp};
 
 /// One transaction: the nouns as they are in it, and the time and ids that rules are given.
@@ -30,6 +37,13 @@ pub trait Tx:
     + Standups
     + Replies
     + Events
+    + Alerts
+    + Grants
+    + Tokens
+    + Subscriptions
+    + ToolCalls
+    + Policies
+    + Operators
 {
     /// The database's clock (plus the offset that tests may set). The same all through.
     fn now(&self) -> Timestamp;

@@ -4,12 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent;
 use crate::error::Problems;
+use crate::event::ActorKind;
 use crate::event::{self, Happening};
+use crate::kind::TaskKind;
+use crate::money::MicroUsd;
 use crate::notification::{self, Wake};
 use crate::page::{List, Page, Placed, Position};
 use crate::state::State;
 use crate::text;
-use crate::{Error, Handle, Object, Principal, Result, Right, TaskId, TenantId, Timestamp, Tx};
+use crate::{
+    ApprovalId, Error, Handle, Object, Principal, Result, Right, TaskId, TenantId, Timestamp,
+    TransitionId, Tx,
+};
 
 /// How strictly a task's state is kept (rulings 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,12 +58,33 @@ pub struct Task {
     /// The status in free words: as somebody wrote it on a free task, else what tells the state.
     pub status: String,
     pub metadata: Option<Object>,
-    /// Whose turn it is.
+    /// Whose turn it is: the first of its assignees.
     pub assignee: Option<Handle>,
     /// The agent that made it, if an agent did.
     pub creator: Option<Handle>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// `None` on a task born without one.
+    #[serde(default)]
+    pub kind: Option<TaskKind>,
+    /// 1 critical, 2 high, 3 normal, 4 low.
+    #[serde(default = "normal")]
+    pub priority: u8,
+    #[serde(default)]
+    pub reviewer: Option<Handle>,
+    #[serde(default)]
+    pub parent: Option<TaskId>,
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Detail::is_blank")]
+    pub detail: Box<Detail>,
+}
+
+/// What priority a task has unless somebody says otherwise.
+pub const NORMAL: u8 = 3;
+
+fn normal() -> u8 {
+    NORMAL
 }
 
 impl Placed for Task {
@@ -71,6 +98,36 @@ impl Task {
     #[must_use]
     pub fn agent(&self) -> Option<&Handle> {
         self.assignee.as_ref().or(self.creator.as_ref())
+    }
+
+    /// Everybody who works on it, the first first.
+    pub fn assignees(&self) -> impl Iterator<Item = &Handle> {
+        self.assignee.iter().chain(&self.detail.others)
+    }
+
+    /// Whether this agent works on it.
+    #[must_use]
+    pub fn is_assigned_to(&self, handle: &Handle) -> bool {
+        self.assignees().any(|assignee| assignee == handle)
+    }
+
+    /// Gives it to these agents, each once, and to nobody else.
+    pub fn assign(&mut self, to: &[Handle]) {
+        let mut unique: Vec<Handle> = Vec::new();
+        for handle in to {
+            if !unique.contains(handle) {
+                unique.push(handle.clone());
+            }
+        }
+        let mut rest = unique.into_iter();
+        self.assignee = rest.next();
+        self.detail.others = rest.collect();
+    }
+
+    /// Puts it into a state, and tells the state in free words too.
+    pub fn set_state(&mut self, to: State) {
+        self.state = to;
+        to.word().clone_into(&mut self.status);
     }
 
     /// Writes a free status word: kept as given, and the state it means, if it means one.
@@ -97,6 +154,194 @@ impl Task {
             )),
         }
     }
+}
+
+/// What is known of a task and never looked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    /// Assignees after the first.
+    pub others: Vec<Handle>,
+    /// The person who made it, if a person did.
+    pub creator_user: Option<String>,
+    pub labels: Vec<String>,
+    pub plan: Option<Plan>,
+    pub deliverable: Option<Deliverable>,
+    pub checklist: Option<Checklist>,
+    pub review_cycles: u32,
+    pub estimated_cost: Option<MicroUsd>,
+    /// What it may cost. `None`: no limit.
+    pub budget: Option<MicroUsd>,
+    /// What its runs and its sub-agents' runs have cost.
+    pub actual_cost: MicroUsd,
+    /// What running runs may still cost.
+    pub reserved: MicroUsd,
+    pub run_count: u32,
+    pub token_count: u64,
+    /// An operator let it go over its budget this far.
+    pub extra_budget: MicroUsd,
+    /// Somebody was told that it costs more than estimated.
+    pub estimate_passed: bool,
+    pub blocked_reason: Option<String>,
+    /// Where it goes back to after an approval.
+    pub resume_state: Option<State>,
+    pub completion: Option<Completion>,
+    pub started_at: Option<Timestamp>,
+    pub submitted_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
+    /// Loops are counted from here on: when it was last taken out of `BLOCKED`.
+    pub loops_from: Option<Timestamp>,
+    /// The loops it was blocked for since.
+    pub loops: Vec<String>,
+}
+
+impl Detail {
+    /// Nothing is known.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How an agent means to go about a task.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plan {
+    /// 3 to 6 of them.
+    pub bullets: Vec<String>,
+    pub estimated_cost: Option<MicroUsd>,
+    /// As given: `2h`.
+    pub estimated_duration: Option<String>,
+    /// Tasks that must be done first.
+    pub dependencies: Vec<TaskId>,
+}
+
+/// What an agent hands in.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Deliverable {
+    pub content: String,
+    pub artifacts: Vec<Artifact>,
+    pub summary: Option<String>,
+}
+
+/// A thing that a message or a deliverable brings along.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Artifact {
+    pub name: String,
+    /// `DELIVERABLE`, `EVIDENCE`, `CHECKLIST` or `REPORT`.
+    pub kind: String,
+    pub content: Option<String>,
+    pub url: Option<String>,
+    pub mime_type: Option<String>,
+    /// Of the content, in bytes.
+    pub size: Option<u64>,
+    /// Of the content, in hex.
+    pub sha256: Option<String>,
+}
+
+/// An agent's look at its own work.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Checklist {
+    /// The kind of task it is for, as given.
+    pub kind: String,
+    pub items: Vec<ChecklistItem>,
+    pub notes: Option<String>,
+    pub completed_at: Option<Timestamp>,
+    pub completed_by: Option<String>,
+}
+
+/// One thing looked at.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChecklistItem {
+    pub label: String,
+    pub checked: bool,
+    /// Why not, where it is not.
+    pub note: Option<String>,
+}
+
+/// How a task was accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Completion {
+    pub approval: Option<ApprovalId>,
+    pub approved_by: String,
+    pub approved_at: Timestamp,
+    pub note: Option<String>,
+}
+
+/// One step of a task from state to state, for the record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    pub id: TransitionId,
+    pub task: TaskId,
+    pub from: State,
+    pub to: State,
+    pub actor_kind: ActorKind,
+    pub actor: String,
+    pub reason: Option<String>,
+    pub session_key: Option<String>,
+    /// An operator skipped the checks.
+    #[serde(default)]
+    pub forced: bool,
+    /// The names of what was handed in with it.
+    #[serde(default)]
+    pub artifacts: Vec<String>,
+    pub idempotency_key: Option<String>,
+    pub at: Timestamp,
+}
+
+/// Which tasks a numbered page shows; all that are given must match.
+#[derive(Debug, Clone, Default)]
+pub struct BoardFilter {
+    /// `None`: every tenant's.
+    pub tenant: Option<TenantId>,
+    /// Any of these; empty means any at all.
+    pub states: Vec<State>,
+    /// Any of these; empty means any at all.
+    pub kinds: Vec<TaskKind>,
+    pub priority: Option<u8>,
+    pub assignee: Option<Handle>,
+    pub creator: Option<Handle>,
+    pub reviewer: Option<Handle>,
+    pub parent: Option<TaskId>,
+    /// All of these.
+    pub labels: Vec<String>,
+    /// In title, description or labels, whatever the case.
+    pub search: Option<String>,
+    /// Only tasks that nobody has.
+    pub unassigned: bool,
+}
+
+/// By what tasks are put in order; ties go by age.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BoardOrder {
+    #[default]
+    Priority,
+    CreatedAt,
+    UpdatedAt,
+    /// Those that are due at no time come last.
+    DueAt,
+}
+
+/// A numbered page of a board.
+#[derive(Debug, Clone, Copy)]
+pub struct BoardPage {
+    pub order: BoardOrder,
+    pub descending: bool,
+    pub offset: u32,
+    pub limit: u32,
+}
+
+/// How many tasks there are of one state, kind and priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    pub state: State,
+    pub kind: Option<TaskKind>,
+    pub priority: u8,
+    pub count: u64,
 }
 
 /// A task as it is asked for on a surface with free status words.
@@ -212,6 +457,30 @@ pub trait Tasks {
     /// # Errors
     /// Whatever the store meets.
     fn tasks_in_state(&mut self, tenant: &TenantId, state: State, limit: u32) -> Result<Vec<Task>>;
+
+    /// A numbered page.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn board(&mut self, filter: &BoardFilter, page: BoardPage) -> Result<Vec<Task>>;
+
+    /// How many tasks the filter lets through.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn board_count(&mut self, filter: &BoardFilter) -> Result<u64>;
+
+    /// How many tasks there are, by state, kind and priority; of every tenant when none is named.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn tallies(&mut self, tenant: Option<&TenantId>) -> Result<Vec<Tally>>;
+
+    /// The steps of a task, oldest first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn transitions(&mut self, task: &TaskId) -> Result<Vec<Transition>>;
 }
 
 /// Makes a free task and wakes its assignee.
@@ -244,6 +513,12 @@ pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewTask) -> Result<Task> {
         creator: who.handle().cloned(),
         created_at: tx.now(),
         updated_at: tx.now(),
+        kind: None,
+        priority: NORMAL,
+        reviewer: None,
+        parent: None,
+        due_at: None,
+        detail: Box::default(),
     };
     tx.insert_task(&task)?;
     event::record(tx, who, &task.tenant, Happening::TaskCreated(task.clone()))?;
@@ -385,6 +660,12 @@ mod tests {
             creator: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
+            kind: None,
+            priority: NORMAL,
+            reviewer: None,
+            parent: None,
+            due_at: None,
+            detail: Box::default(),
         }
     }
 

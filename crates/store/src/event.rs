@@ -1,25 +1,36 @@
 //! The event log.
 
-use stationmaster_kernel::event::{Event, EventQuery, Events, Happening};
-use stationmaster_kernel::{EventId, Result, TaskId, TenantId, Timestamp, Tx as _};
+use stationmaster_kernel::event::{ActorKind, Event, EventQuery, Events, Happening, TrailQuery};
+use stationmaster_kernel::{
+    EventId, Handle as Name, Principal, Result, TaskId, TenantId, Timestamp, Tx as _,
+};
 
 use crate::handle::{Handle, from_json, to_json};
-use crate::sql::{Row, Select, params};
+use crate::sql::{Param, Row, Select, malformed, params};
+
+const COLUMNS: &str = "SELECT id, tenant, at, actor, actor_kind, request, body FROM event";
 
 impl Events for Handle<'_> {
-    fn append(&mut self, tenant: &TenantId, actor: &str, what: Happening) -> Result<EventId> {
+    fn append(&mut self, tenant: &TenantId, who: &Principal, what: Happening) -> Result<EventId> {
         let id = self.next_position()?.0;
         let now = self.now().0;
         let body = to_json(&what)?;
+        let audit = what.is_audit();
         self.execute(
-            "INSERT INTO event (id, tenant, task, at, actor, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO event (id, tenant, task, at, actor, body, kind, agent, actor_kind, request, audit) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 id,
                 tenant.as_str(),
                 what.task().map(TaskId::as_str),
                 now,
-                actor,
-                &body
+                &who.subject,
+                &body,
+                what.kind(),
+                what.agent().or_else(|| who.handle()).map(Name::as_str),
+                who.kind().as_str(),
+                who.request.as_ref(),
+                i64::from(audit),
             ],
         )?;
         self.mark_appended();
@@ -27,7 +38,7 @@ impl Events for Handle<'_> {
     }
 
     fn events(&mut self, query: &EventQuery) -> Result<Vec<Event>> {
-        let mut select = Select::new("SELECT id, tenant, at, actor, body FROM event");
+        let mut select = Select::new(COLUMNS);
         select
             .push("WHERE id > ?", params![query.after.0])
             .filter(
@@ -36,6 +47,25 @@ impl Events for Handle<'_> {
             )
             .filter("AND task = ?", query.task.as_ref().map(TaskId::as_str))
             .push("ORDER BY id LIMIT ?", params![query.limit]);
+        self.all(&select, read)
+    }
+
+    fn trail(&mut self, query: &TrailQuery) -> Result<Vec<Event>> {
+        let mut select = Select::new(COLUMNS);
+        select
+            .push("WHERE audit = 1", &[])
+            .filter(
+                "AND tenant = ?",
+                query.tenant.as_ref().map(TenantId::as_str),
+            )
+            .filter("AND task = ?", query.task.as_ref().map(TaskId::as_str))
+            .filter("AND agent = ?", query.agent.as_ref().map(Name::as_str))
+            .filter("AND id < ?", query.before.map(|id| id.0))
+            .filter("AND at >= ?", query.since.map(|at| at.0));
+        let kinds: Vec<Param<'_>> = query.kinds.iter().map(Param::from).collect();
+        select
+            .any_of("AND kind IN", &kinds)
+            .push("ORDER BY id DESC LIMIT ?", params![query.limit]);
         self.all(&select, read)
     }
 
@@ -58,21 +88,30 @@ impl Events for Handle<'_> {
     }
 
     fn drop_events(&mut self, before: Timestamp, limit: u32) -> Result<u64> {
-        // Only the front of the log is looked at: it is in order of time, and looking further would
+        // Only what comes next is looked at: the log is in order of time, and looking further would
         // hold up the writer.
-        let last = self.one(
-            "SELECT MAX(id) FROM (SELECT id, at FROM event ORDER BY id LIMIT ?2) oldest WHERE at < ?1",
-            params![before.0, limit],
-            |mut row| row.optional_int(),
+        let floor = self.event_floor()?.0;
+        let next = self.query(
+            "SELECT COUNT(*), MAX(id) FROM (SELECT id, at FROM event WHERE id > ?3 ORDER BY id LIMIT ?2) oldest \
+             WHERE at < ?1",
+            params![before.0, limit, floor],
         )?;
-        let Some(last) = last.flatten() else {
+        let Some(mut row) = next.into_iter().next() else {
+            return Ok(0);
+        };
+        let passed = row.count()?;
+        let Some(last) = row.optional_int()? else {
             return Ok(0);
         };
         self.execute(
             "UPDATE sequence SET value = ?1 WHERE name = 'event_floor'",
             params![last],
         )?;
-        self.execute("DELETE FROM event WHERE id <= ?1", params![last])
+        self.execute(
+            "DELETE FROM event WHERE id > ?1 AND id <= ?2 AND audit = 0",
+            params![floor, last],
+        )?;
+        Ok(passed)
     }
 
     fn active_tenants(
@@ -103,6 +142,8 @@ fn read(mut row: Row) -> Result<Event> {
         tenant: row.text()?.parse()?,
         at: Timestamp(row.int()?),
         actor: row.text()?,
+        actor_kind: ActorKind::parse(&row.text()?).ok_or_else(|| malformed("a kind of actor"))?,
+        request: row.optional_text()?,
         what: from_json(&row.text()?)?,
     })
 }

@@ -19,16 +19,24 @@ mod sqlite;
 mod workers;
 
 mod agent;
+mod alert;
 mod approval;
+mod board;
 mod document;
 mod event;
+mod grant;
 mod message;
 mod notification;
+mod operator;
+mod policy;
 mod reply;
 mod run;
 mod standup;
+mod subscription;
 mod task;
 mod tenant;
+mod token;
+mod tool_call;
 
 pub use clock::Clock;
 pub use postgres::PostgresStore;

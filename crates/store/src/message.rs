@@ -1,6 +1,6 @@
 //! Messages.
 
-use stationmaster_kernel::message::{ActorType, Message, Messages};
+use stationmaster_kernel::message::{ActorType, Message, MessageKind, Messages};
 use stationmaster_kernel::{
     Handle as Name, MessageId, Page, Position, Result, TaskId, TenantId, Timestamp,
 };
@@ -8,12 +8,17 @@ use stationmaster_kernel::{
 use crate::handle::{Handle, from_optional_json, to_optional_json};
 use crate::sql::{Row, Select, malformed, params};
 
+const COLUMNS: &str = "SELECT position, id, tenant, task, content, actor_type, actor_id, agent_role, author, \
+                       attachments, created_at, detail FROM message";
+
 impl Messages for Handle<'_> {
     fn insert_message(&mut self, message: &Message) -> Result<()> {
         let attachments = to_optional_json(message.attachments.as_ref())?;
+        let detail = to_optional_json(Some(&message.detail).filter(|detail| !detail.is_blank()))?;
         self.execute(
             "INSERT INTO message (position, id, tenant, task, content, actor_type, actor_id, agent_role, author, \
-             attachments, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             attachments, created_at, kind, has_artifacts, detail) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             params![
                 message.position.0,
                 message.id.as_str(),
@@ -26,9 +31,73 @@ impl Messages for Handle<'_> {
                 message.author.as_ref().map(Name::as_str),
                 attachments.as_ref(),
                 message.created_at.0,
+                message.detail.kind.map(MessageKind::as_str),
+                i64::from(!message.detail.artifacts.is_empty()),
+                detail.as_ref(),
             ],
         )
         .map(drop)
+    }
+
+    fn message(&mut self, id: &MessageId) -> Result<Option<Message>> {
+        let mut select = Select::new(COLUMNS);
+        select.push("WHERE id = ?", params![id.as_str()]);
+        Ok(self.all(&select, read)?.into_iter().next())
+    }
+
+    fn thread(
+        &mut self,
+        task: &TaskId,
+        kind: Option<MessageKind>,
+        before: Option<Position>,
+        limit: u32,
+    ) -> Result<Vec<Message>> {
+        let mut select = Select::new(COLUMNS);
+        select.push("WHERE task = ?", params![task.as_str()]);
+        match kind {
+            // What was posted without a kind is a comment.
+            Some(MessageKind::Comment) => {
+                select.push("AND (kind = 'COMMENT' OR kind IS NULL)", &[]);
+            }
+            kind => {
+                select.filter("AND kind = ?", kind.map(MessageKind::as_str));
+            }
+        }
+        select
+            .filter("AND position < ?", before.map(|position| position.0))
+            .push("ORDER BY position DESC LIMIT ?", params![limit]);
+        self.all(&select, read)
+    }
+
+    fn messages_with_artifacts(&mut self, task: &TaskId, limit: u32) -> Result<Vec<Message>> {
+        let mut select = Select::new(COLUMNS);
+        select.push(
+            "WHERE task = ? AND has_artifacts = 1 ORDER BY position LIMIT ?",
+            params![task.as_str(), limit],
+        );
+        self.all(&select, read)
+    }
+
+    fn recent_authors(
+        &mut self,
+        task: &TaskId,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(Option<Name>, Timestamp)>> {
+        let rows = self.query(
+            "SELECT author, created_at FROM message WHERE task = ?1 AND created_at >= ?2 \
+             ORDER BY position DESC LIMIT ?3",
+            params![task.as_str(), since.0, limit],
+        )?;
+        let mut authors = rows
+            .into_iter()
+            .map(|mut row| {
+                let author = row.optional_text()?.map(|text| text.parse()).transpose()?;
+                Ok((author, Timestamp(row.int()?)))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        authors.reverse();
+        Ok(authors)
     }
 
     fn messages(
@@ -37,10 +106,7 @@ impl Messages for Handle<'_> {
         task: Option<&TaskId>,
         page: Page,
     ) -> Result<Vec<Message>> {
-        let mut select = Select::new(
-            "SELECT position, id, tenant, task, content, actor_type, actor_id, agent_role, author, attachments, \
-             created_at FROM message",
-        );
+        let mut select = Select::new(COLUMNS);
         select
             .push("WHERE tenant = ?", params![tenant.as_str()])
             .filter("AND task = ?", task.map(TaskId::as_str))
@@ -69,5 +135,6 @@ fn read(mut row: Row) -> Result<Message> {
         author: row.optional_text()?.map(|text| text.parse()).transpose()?,
         attachments: from_optional_json(row.optional_text()?.as_deref())?,
         created_at: Timestamp(row.int()?),
+        detail: from_optional_json(row.optional_text()?.as_deref())?.unwrap_or_default(),
     })
 }

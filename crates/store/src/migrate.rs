@@ -21,6 +21,12 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0010_standup",
     "0011_reply",
     "0012_event",
+    "0013_board",
+    "0014_crew",
+    "0015_guard",
+    "0016_ledger",
+    "0017_inbox",
+    "0018_trail",
 ];
 
 /// Runs what is missing. The caller has begun a transaction and commits it; `script` runs a text

@@ -1,9 +1,12 @@
 //! Notifications and the queue that they are.
 
 use stationmaster_kernel::lease::{Fence, Lease};
-use stationmaster_kernel::notification::{Notification, NotificationFilter, Notifications, Type};
+use stationmaster_kernel::notification::{
+    Notification, NotificationFilter, Notifications, Target, Type,
+};
 use stationmaster_kernel::{
-    Handle as Name, MessageId, NotificationId, Page, Position, Result, TaskId, TenantId, Timestamp,
+    ApprovalId, Handle as Name, MessageId, NotificationId, Page, Position, Result, TaskId,
+    TenantId, Timestamp,
 };
 
 use crate::handle::{Handle, from_optional_json, to_optional_json};
@@ -11,9 +14,9 @@ use crate::sql::{Row, Select, params};
 
 const COLUMNS: &str = "SELECT position, id, tenant, target, kind, content, task, message, metadata, hops, created_at, \
                        delivered_at, read_at, dead_at, attempts, next_attempt_at, last_error, lease_owner, \
-                       lease_until, lease_fence FROM notification";
+                       lease_until, lease_fence, title, approval, fetched FROM notification";
 /// Spelt as the partial indexes spell it, so that both databases use them.
-const OPEN: &str = "delivered_at IS NULL AND dead_at IS NULL";
+const OPEN: &str = "delivered_at IS NULL AND dead_at IS NULL AND fetched = 0";
 
 impl Notifications for Handle<'_> {
     fn notification(&mut self, id: &NotificationId) -> Result<Option<Notification>> {
@@ -27,8 +30,8 @@ impl Notifications for Handle<'_> {
         self.execute(
             "INSERT INTO notification (position, id, tenant, target, kind, content, task, message, metadata, hops, \
              created_at, delivered_at, read_at, dead_at, attempts, next_attempt_at, last_error, lease_owner, \
-             lease_until, lease_fence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-             ?16, ?17, ?18, ?19, ?20)",
+             lease_until, lease_fence, title, approval, fetched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+             ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
             params![
                 it.position.0,
                 it.id.as_str(),
@@ -50,6 +53,9 @@ impl Notifications for Handle<'_> {
                 it.lease.owner.as_ref(),
                 it.lease.until.0,
                 it.lease.fence.0,
+                it.title.as_ref(),
+                it.approval.as_ref().map(ApprovalId::as_str),
+                i64::from(it.fetched),
             ],
         )
         .map(drop)
@@ -85,11 +91,34 @@ impl Notifications for Handle<'_> {
         let mut select = Select::new(COLUMNS);
         select
             .push("WHERE tenant = ?", params![tenant.as_str()])
-            .filter("AND target = ?", filter.target.as_ref().map(Name::as_str));
+            .filter("AND target = ?", filter.target.as_ref().map(Target::as_str));
+        if filter.target.is_none() {
+            select.push("AND target <> ?", params![Target::Operator.as_str()]);
+        }
         if filter.unread_only {
             select.push("AND read_at IS NULL", &[]);
         }
         select.page(page);
+        self.all(&select, read)
+    }
+
+    fn notifications_of(
+        &mut self,
+        tenant: Option<&TenantId>,
+        filter: &NotificationFilter,
+        limit: u32,
+    ) -> Result<Vec<Notification>> {
+        let mut select = Select::new(COLUMNS);
+        select
+            .push("WHERE position > 0", &[])
+            .filter("AND tenant = ?", tenant.map(TenantId::as_str))
+            .filter("AND target = ?", filter.target.as_ref().map(Target::as_str))
+            .filter("AND created_at >= ?", filter.since.map(|at| at.0))
+            .filter("AND kind = ?", filter.kind.as_ref().map(Type::as_str));
+        if filter.unread_only {
+            select.push("AND read_at IS NULL", &[]);
+        }
+        select.push("ORDER BY position DESC LIMIT ?", params![limit]);
         self.all(&select, read)
     }
 
@@ -155,7 +184,7 @@ impl Notifications for Handle<'_> {
             .push(
                 "AND NOT EXISTS (SELECT 1 FROM notification busy WHERE busy.tenant = notification.tenant \
                  AND busy.target = notification.target AND busy.delivered_at IS NULL AND busy.dead_at IS NULL \
-                 AND busy.lease_until > ?)",
+                 AND busy.fetched = 0 AND busy.lease_until > ?)",
                 params![now.0],
             )
             .push("ORDER BY position LIMIT ?", params![limit]);
@@ -196,5 +225,8 @@ fn read(mut row: Row) -> Result<Notification> {
             until: Timestamp(row.int()?),
             fence: Fence(row.int()?),
         },
+        title: row.optional_text()?,
+        approval: row.optional_text()?.map(ApprovalId::new),
+        fetched: row.int()? != 0,
     })
 }

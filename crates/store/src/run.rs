@@ -1,17 +1,21 @@
 //! Runs.
 
+use stationmaster_kernel::kind::TaskKind;
 use stationmaster_kernel::lease::{Fence, Lease};
-use stationmaster_kernel::run::{Run, Runs, Spend, Status};
-use stationmaster_kernel::{Handle as Name, Position, Result, RunId, TaskId, TenantId, Timestamp};
+use stationmaster_kernel::run::{CostRow, Run, RunFilter, Runs, Spend, Status};
+use stationmaster_kernel::{
+    Handle as Name, MicroUsd, Position, Result, RunId, TaskId, TenantId, Timestamp,
+};
 
-use crate::handle::Handle;
-use crate::sql::{Row, malformed, params};
+use crate::handle::{Handle, from_optional_json, to_optional_json};
+use crate::sql::{Row, Select, malformed, params};
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT position, id, tenant, agent, idempotency_key, task, status, model, input_tokens, output_tokens, ",
-            "cost_microusd, error, answer, started_at, ended_at, lease_owner, lease_until, lease_fence FROM run ",
+            "cost_microusd, error, answer, started_at, ended_at, lease_owner, lease_until, lease_fence, due_at, detail ",
+            "FROM run ",
             $rest
         )
     };
@@ -31,10 +35,12 @@ impl Runs for Handle<'_> {
     }
 
     fn insert_run(&mut self, run: &Run) -> Result<()> {
+        let detail = detail_text(run)?;
         self.execute(
             "INSERT INTO run (position, id, tenant, agent, idempotency_key, task, status, model, input_tokens, \
              output_tokens, cost_microusd, error, answer, started_at, ended_at, lease_owner, lease_until, \
-             lease_fence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+             lease_fence, due_at, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+             ?16, ?17, ?18, ?19, ?20)",
             params![
                 run.position.0,
                 run.id.as_str(),
@@ -54,16 +60,19 @@ impl Runs for Handle<'_> {
                 run.lease.owner.as_ref(),
                 run.lease.until.0,
                 run.lease.fence.0,
+                run.due_at.map(|at| at.0),
+                detail.as_ref(),
             ],
         )
         .map(drop)
     }
 
     fn update_run(&mut self, run: &Run) -> Result<()> {
+        let detail = detail_text(run)?;
         self.execute(
             "UPDATE run SET task = ?2, status = ?3, input_tokens = ?4, output_tokens = ?5, cost_microusd = ?6, \
-             error = ?7, answer = ?8, ended_at = ?9, lease_owner = ?10, lease_until = ?11, lease_fence = ?12 \
-             WHERE id = ?1",
+             error = ?7, answer = ?8, ended_at = ?9, lease_owner = ?10, lease_until = ?11, lease_fence = ?12, \
+             due_at = ?13, detail = ?14 WHERE id = ?1",
             params![
                 run.id.as_str(),
                 run.task.as_ref().map(TaskId::as_str),
@@ -77,10 +86,73 @@ impl Runs for Handle<'_> {
                 run.lease.owner.as_ref(),
                 run.lease.until.0,
                 run.lease.fence.0,
+                run.due_at.map(|at| at.0),
+                detail.as_ref(),
             ],
         )
         .map(drop)
     }
+
+    fn runs(&mut self, filter: &RunFilter, offset: u32, limit: u32) -> Result<Vec<Run>> {
+        let mut select = Select::new(select!(""));
+        narrow(&mut select, filter);
+        select.push(
+            "ORDER BY position DESC LIMIT ? OFFSET ?",
+            params![limit, offset],
+        );
+        self.all(&select, read)
+    }
+
+    fn run_count(&mut self, filter: &RunFilter) -> Result<u64> {
+        let mut select = Select::new("SELECT COUNT(*) FROM run");
+        narrow(&mut select, filter);
+        let (sql, params) = select.parts();
+        self.number(sql, params)
+    }
+
+    fn run_costs(&mut self, filter: &RunFilter) -> Result<Vec<CostRow>> {
+        let mut select = Select::new(
+            "SELECT run.model, (SELECT kind FROM task WHERE task.id = run.task) AS kind, COUNT(*), \
+             CAST(SUM(run.cost_microusd) AS BIGINT) FROM run",
+        );
+        narrow(&mut select, filter);
+        select.push("GROUP BY 1, 2 ORDER BY 1, 2", &[]);
+        self.all(&select, |mut row| {
+            Ok(CostRow {
+                model: row.text()?,
+                kind: row.optional_text()?.as_deref().and_then(TaskKind::parse),
+                runs: row.count()?,
+                cost: MicroUsd(row.count()?),
+            })
+        })
+    }
+
+    fn due_runs(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Run>> {
+        self.query(
+            select!("WHERE status = 'RUNNING' AND due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at LIMIT ?2"),
+            params![now.0, limit],
+        )?
+        .into_iter()
+        .map(read)
+        .collect()
+    }
+}
+
+fn narrow<'a>(select: &mut Select<'a>, filter: &'a RunFilter) {
+    select
+        .push("WHERE run.position > 0", &[])
+        .filter(
+            "AND run.tenant = ?",
+            filter.tenant.as_ref().map(TenantId::as_str),
+        )
+        .filter("AND run.agent = ?", filter.agent.as_ref().map(Name::as_str))
+        .filter("AND run.task = ?", filter.task.as_ref().map(TaskId::as_str))
+        .filter("AND run.status = ?", filter.status.map(Status::as_str))
+        .filter("AND run.started_at >= ?", filter.since.map(|at| at.0));
+}
+
+fn detail_text(run: &Run) -> Result<Option<String>> {
+    to_optional_json(Some(&run.detail).filter(|detail| !detail.is_blank()))
 }
 
 fn read(mut row: Row) -> Result<Run> {
@@ -107,5 +179,7 @@ fn read(mut row: Row) -> Result<Run> {
             until: Timestamp(row.int()?),
             fence: Fence(row.int()?),
         },
+        due_at: row.optional_int()?.map(Timestamp),
+        detail: from_optional_json(row.optional_text()?.as_deref())?.unwrap_or_default(),
     })
 }

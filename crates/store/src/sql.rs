@@ -198,6 +198,15 @@ impl<'a> Select<'a> {
         }
     }
 
+    /// Adds a condition on a set of values, such as `AND status IN`, unless the set is empty.
+    pub(crate) fn any_of(&mut self, condition: &str, values: &[Param<'a>]) -> &mut Self {
+        if values.is_empty() {
+            return self;
+        }
+        let places = vec!["?"; values.len()].join(", ");
+        self.push(&format!("{condition} ({places})"), values)
+    }
+
     /// Adds place, order and length of a page; one row more than it holds tells whether it is the last.
     pub(crate) fn page(&mut self, page: stationmaster_kernel::Page) -> &mut Self {
         use stationmaster_kernel::page::Order;

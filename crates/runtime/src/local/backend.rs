@@ -252,8 +252,9 @@ impl Backend for LocalBackend {
         let (target, who) = (who.role.clone(), principal(who));
         let page = Page::first(filter.limit.clamp(1, 100));
         let filter = notification::NotificationFilter {
-            target: Some(target),
+            target: Some(target.into()),
             unread_only: filter.unread,
+            ..Default::default()
         };
         let found = self
             .database

@@ -6,7 +6,7 @@ use std::time::Duration;
 use stationmaster_kernel::document::{self, DocumentFilter};
 use stationmaster_kernel::idempotency::{self, Key, MAX_KEY, Reply};
 use stationmaster_kernel::run::{self, NewRun};
-use stationmaster_kernel::task::{self, NewTask, TaskFilter};
+use stationmaster_kernel::task::{self, BoardFilter, NewTask, TaskFilter};
 use stationmaster_kernel::{ApprovalId, DocumentId, Error, Kind, Page, Result, TaskId};
 use stationmaster_kernel::{approval, message};
 use stationmaster_store::Bounds;
@@ -245,7 +245,14 @@ fn a_slow_query_is_interrupted_on_sqlite() {
             Ok(())
         })
         .unwrap();
-    let count = || store.read(|tx| tx.task_counts(&"t".parse()?));
+    let count = || {
+        store.read(|tx| {
+            tx.board_count(&BoardFilter {
+                search: Some("no such words".to_owned()),
+                ..BoardFilter::default()
+            })
+        })
+    };
     let error = check_unavailable(count());
     assert!(error.message.contains("too long"), "{error:?}");
     let who = agent("t", "a");

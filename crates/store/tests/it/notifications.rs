@@ -189,6 +189,7 @@ fn lists_show_an_agent_its_own_and_what_it_has_not_read(store: &TestStore) {
         let filter = NotificationFilter {
             target: target.map(|handle| handle.parse().unwrap()),
             unread_only,
+            ..NotificationFilter::default()
         };
         let list = store
             .read(move |tx| notification::list(tx, &agent("a", "x"), &filter, page))

@@ -124,7 +124,9 @@ fn frame(event: &Event, types: Option<&[String]>) -> Option<Frame> {
 fn shown(what: &Happening) -> Option<(&'static str, Value)> {
     let (name, data) = match what.clone() {
         Happening::TaskCreated(it) => ("task.created", json!(Task::from(it))),
-        Happening::TaskUpdated(it) => ("task.updated", json!(Task::from(it))),
+        Happening::TaskUpdated(task)
+        | Happening::TaskTransitioned { task, .. }
+        | Happening::TaskAssigned { task, .. } => ("task.updated", json!(Task::from(task))),
         Happening::MessageCreated(it) => ("message.created", json!(Message::from(it))),
         Happening::DocumentCreated(it) => ("document.created", json!(Document::from(it))),
         Happening::DocumentUpdated(it) => ("document.updated", json!(Document::from(it))),
@@ -146,7 +148,22 @@ fn shown(what: &Happening) -> Option<(&'static str, Value)> {
         | Happening::NotificationRead(_)
         | Happening::AgentRegistered(_)
         | Happening::RunStarted(_)
-        | Happening::RunEnded(_) => return None,
+        | Happening::RunEnded(_)
+        | Happening::AgentUpdated(_)
+        | Happening::AgentStatusChanged { .. }
+        | Happening::AgentTokenIssued(_)
+        | Happening::AgentTokenRevoked(_)
+        | Happening::ToolCallStarted(_)
+        | Happening::ToolCallCompleted(_)
+        | Happening::PolicyEvaluated(_)
+        | Happening::PolicyViolated(_)
+        | Happening::PolicyUpdated { .. }
+        | Happening::GrantChanged { .. }
+        | Happening::LoopDetected { .. }
+        | Happening::BudgetExceeded { .. }
+        | Happening::AlertRaised(_)
+        | Happening::AlertChanged(_)
+        | Happening::OperatorModeChanged { .. } => return None,
     };
     Some((name, data))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use stationmaster_http::App;
 use stationmaster_http::fields::Fields;
 use stationmaster_kernel::error::Problems;
-use stationmaster_kernel::notification::{self, NewNotification, NotificationFilter, Type};
+use stationmaster_kernel::notification::{self, NewNotification, NotificationFilter, Target, Type};
 use stationmaster_kernel::{Handle, NotificationId, Object, TaskId, TenantId};
 use utoipa::ToSchema;
 
@@ -111,10 +111,11 @@ pub(super) async fn list(
     let all = query.flag(&mut problems, "all");
     let unread_only = query.flag(&mut problems, "unread");
     problems.into_result()?;
-    let target = if all { None } else { who.handle().cloned() };
+    let own = who.handle().cloned().map(Target::Agent);
     let filter = NotificationFilter {
-        target,
+        target: own.filter(|_| !all),
         unread_only,
+        ..NotificationFilter::default()
     };
     let found = app
         .database

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use stationmaster_http::App;
 use stationmaster_http::fields::Fields;
 use stationmaster_http::once::Once;
-use stationmaster_kernel::notification::{self, NotificationFilter};
+use stationmaster_kernel::notification::{self, NotificationFilter, Target};
 use stationmaster_kernel::task::{self, TaskFilter};
 use stationmaster_kernel::{Error, Object, Page, Principal, TaskId, approval, document, message};
 use utoipa::{PartialSchema, ToSchema};
@@ -285,8 +285,9 @@ async fn list_notifications(
     let page = page(&mut fields);
     fields.finish()?;
     let filter = NotificationFilter {
-        target: who.handle().cloned(),
+        target: who.handle().cloned().map(Target::Agent),
         unread_only,
+        ..NotificationFilter::default()
     };
     let found = app
         .database

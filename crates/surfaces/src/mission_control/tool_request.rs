@@ -194,6 +194,7 @@ pub(super) async fn list(
         tenant: query.get("user_id").map(str::parse).transpose()?,
         statuses: statuses.unwrap_or_default(),
         task: query.text("task_id").map(TaskId::new),
+        ..ApprovalFilter::default()
     };
     let found = app
         .database
