@@ -136,6 +136,7 @@ async fn serve(
         turns: tasks.clone(),
         status,
         metrics: system::Metrics(metrics),
+        rates: settings.rates,
     });
     let retention = Retention {
         database: database.clone(),

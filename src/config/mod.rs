@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use stationmaster_credentials::Secret;
+use stationmaster_surfaces::openclaw::Rates;
 
 pub(crate) use secrets::{Secrets, make_private_dir, open_private_file};
 use source::Source;
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub no_colour: bool,
     pub model: Option<ModelSettings>,
     pub runtime: RuntimeSettings,
+    /// How often agents may ask on the OpenClaw contract's routes.
+    pub rates: Rates,
     source: Source,
 }
 
@@ -141,6 +144,7 @@ impl Settings {
             no_colour: source.text("NO_COLOR").is_some(),
             model: model(&source)?,
             runtime: runtime(&source, &data_dir)?,
+            rates: rates(&source)?,
             data_dir,
             source,
         })
@@ -337,6 +341,18 @@ fn runtime(source: &Source, data_dir: &Path) -> Result<RuntimeSettings> {
         deadline_seconds: source.seed_number("TURN_DEADLINE_SECONDS", 120)?,
         max_tool_rounds: source.seed_number("MAX_TOOL_ROUNDS", 8)?,
         max_tokens: source.seed_number("MAX_TOKENS_PER_CALL", 4096)?,
+    })
+}
+
+/// Requests a minute of one agent; 0 is no limit.
+fn rates(source: &Source) -> Result<Rates> {
+    let usual = Rates::default();
+    Ok(Rates {
+        writes: source.number("MC_RATE_WRITES", usual.writes)?,
+        events: source.number("MC_RATE_EVENTS", usual.events)?,
+        policy: source.number("MC_RATE_POLICY", usual.policy)?,
+        reads: source.number("MC_RATE_READS", usual.reads)?,
+        heartbeats: source.number("MC_RATE_HEARTBEATS", usual.heartbeats)?,
     })
 }
 

@@ -7,9 +7,11 @@
 pub mod body;
 pub mod fields;
 pub mod gate;
+pub mod limit;
 pub mod meter;
 pub mod once;
 pub mod paging;
+pub mod query;
 pub mod server;
 pub mod stream;
 

@@ -87,6 +87,16 @@ impl Once {
     }
 }
 
+/// Equal for requests of the same method and path whose parsed bodies are equal.
+#[must_use]
+pub fn fingerprint_of(method: &str, path: &str, body: &Object) -> String {
+    let mut canonical = String::new();
+    write_text(&mut canonical, method);
+    write_text(&mut canonical, path);
+    write_object(&mut canonical, body.iter());
+    hex::encode(Sha256::digest(canonical.as_bytes()))
+}
+
 /// Equal for requests whose parsed bodies are equal.
 fn fingerprint(body: &Object) -> String {
     let mut canonical = String::new();

@@ -117,7 +117,7 @@ pub(crate) fn routes(document: &OpenApi) -> Router<App> {
 
 async fn asset(Path(file): Path<String>) -> Response {
     let Some(found) = Assets::get(&file) else {
-        return crate::openclaw::unknown_route(&format!("/api-docs/{file}"));
+        return crate::openclaw::missing(&format!("/api-docs/{file}")).await;
     };
     let kind = match file.rsplit('.').next() {
         Some("js") => "text/javascript",

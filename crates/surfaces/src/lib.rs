@@ -30,6 +30,8 @@ pub struct Surfaces {
     pub turns: TaskTracker,
     pub status: system::Status,
     pub metrics: system::Metrics,
+    /// How often agents may ask on the OpenClaw contract's routes.
+    pub rates: openclaw::Rates,
 }
 
 /// Every route of every contract and the document that describes them.
@@ -40,6 +42,7 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
         turns,
         status,
         metrics,
+        rates,
     } = surfaces;
     let daemon = Arc::new(agent_runtime::Daemon {
         app: app.clone(),
@@ -54,6 +57,7 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
     });
     let (router, mut document) = OpenApiRouter::with_openapi(docs::skeleton(app.version))
         .merge(mission_control::routes().with_state(app.clone()))
+        .merge(openclaw::routes(&app, rates).with_state(app.clone()))
         .merge(agent_runtime::routes().with_state(daemon))
         .merge(system::routes().with_state(probe))
         .split_for_parts();
@@ -74,7 +78,7 @@ async fn unknown_route(State(app): State<App>, request: Request) -> Response {
     } else if agent_runtime::owns(path) {
         agent_runtime::unknown_route(&app, request.headers(), path)
     } else {
-        openclaw::unknown_route(path)
+        openclaw::unknown_route(&app, &request.into_parts().0).await
     }
 }
 
@@ -85,6 +89,6 @@ async fn wrong_method(State(app): State<App>, request: Request) -> Response {
     } else if agent_runtime::owns(path) {
         agent_runtime::wrong_method(&app, request.headers(), method, path)
     } else {
-        openclaw::wrong_method(method, path)
+        openclaw::wrong_method(&app, &request.into_parts().0).await
     }
 }

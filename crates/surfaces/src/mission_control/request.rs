@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use stationmaster_http::fields::Fields;
 use stationmaster_http::once::Once;
-use stationmaster_http::{App, body, paging};
+use stationmaster_http::{App, body, paging, query};
 use stationmaster_kernel::error::Problems;
 use stationmaster_kernel::idempotency::Reply;
 use stationmaster_kernel::page::Order;
@@ -112,61 +112,32 @@ impl FromRequestParts<App> for Id {
         let path = axum::extract::Path::<String>::from_request_parts(parts, app).await;
         path.map(|path| Self(path.0))
             .map_err(|_| Error::invalid("id", "is not readable text"))
-            .and_then(|id| no_nul("id", &id.0).map(|()| id))
+            .and_then(|id| query::no_nul("id", &id.0).map(|()| id))
             .map_err(Problem)
     }
 }
 
-/// The query, as decoded pairs; an unreadable one reads as far as it goes.
+/// The query, as decoded pairs.
 #[derive(Debug)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct Query(query::Query);
 
 impl FromRequestParts<App> for Query {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
-        let query = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|error| Error::invalid("", format!("the query cannot be read: {error}")))?;
-        for (name, value) in &query.0 {
-            no_nul(name, value)?;
-        }
-        Ok(Self(query.0))
+        Ok(Self(query::Query::of(&parts.uri)?))
     }
 }
 
-/// One of the two databases cannot even look for it.
-fn no_nul(name: &str, text: &str) -> Result<(), Error> {
-    if text.contains('\0') {
-        return Err(Error::invalid(name, "must not contain the NUL character"));
+impl std::ops::Deref for Query {
+    type Target = query::Query;
+
+    fn deref(&self) -> &query::Query {
+        &self.0
     }
-    Ok(())
 }
 
 impl Query {
-    /// The first value of this name that is not empty.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(key, value)| key == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
-    }
-
-    pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.get(name).map(str::to_owned)
-    }
-
-    /// A flag: absent is false.
-    pub(super) fn flag(&self, problems: &mut Problems, name: &str) -> bool {
-        match self.get(name) {
-            None | Some("false" | "0") => false,
-            Some("true" | "1") => true,
-            Some(_) => {
-                problems.add(name, "must be true or false");
-                false
-            }
-        }
-    }
-
     /// `limit` (default 50, at most 100), `cursor` and `order` (§6).
     pub(super) fn page(&self, problems: &mut Problems) -> Page {
         let order = match self.get("order") {
