@@ -11,6 +11,9 @@ const EVERY: Duration = Duration::from_secs(600);
 /// How many rows one command drops: short enough not to hold up the writer.
 const CHUNK: u32 = 500;
 
+/// How long the record of a webhook's delivery is kept.
+const DELIVERIES: Duration = Duration::from_secs(30 * 86_400);
+
 /// Keeps the log and the kept replies from growing without end.
 pub struct Retention {
     pub database: Database,
@@ -40,7 +43,8 @@ impl Retention {
                 .write(move |tx| {
                     let now = tx.now();
                     Ok(tx.drop_events(now.before(events), CHUNK)?
-                        + tx.drop_replies(now.before(idempotency::KEPT), CHUNK)?)
+                        + tx.drop_replies(now.before(idempotency::KEPT), CHUNK)?
+                        + tx.drop_deliveries(now.before(DELIVERIES), CHUNK)?)
                 })
                 .await?;
             if dropped == 0 {

@@ -42,6 +42,7 @@ pub mod time;
 pub mod token;
 pub mod tool_call;
 pub mod transition;
+pub mod webhook;
 
 pub use error::{Error, Kind, Result};
 pub use ids::{

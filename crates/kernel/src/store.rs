@@ -19,6 +19,7 @@ use crate::task::Tasks;
 use crate::tenant::Tenants;
 use crate::token::Tokens;
 use crate::tool_call::ToolCalls;
+use crate::webhook::Webhooks;
 use crate::{Result, Timestamp};
 
 /// One transaction: the nouns as they are in it, and the time and ids that rules are given.
@@ -44,6 +45,7 @@ pub trait Tx:
     + ToolCalls
     + Policies
     + Operators
+    + Webhooks
 {
     /// The database's clock (plus the offset that tests may set). The same all through.
     fn now(&self) -> Timestamp;

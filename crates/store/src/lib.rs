@@ -37,6 +37,7 @@ mod task;
 mod tenant;
 mod token;
 mod tool_call;
+mod webhook;
 
 pub use clock::Clock;
 pub use postgres::PostgresStore;

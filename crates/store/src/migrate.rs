@@ -27,6 +27,7 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0016_ledger",
     "0017_inbox",
     "0018_trail",
+    "0019_webhook",
 ];
 
 /// Runs what is missing. The caller has begun a transaction and commits it; `script` runs a text
