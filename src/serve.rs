@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use stationmaster_access::Database;
 use stationmaster_credentials::TokenKey;
-use stationmaster_dispatch::{Dispatcher, Retention};
+use stationmaster_dispatch::{Dispatcher, Retention, Sender, Webhooks};
 use stationmaster_http::{App, Gate, meter, server};
 use stationmaster_kernel::Store;
 use stationmaster_runtime::Observer;
@@ -124,7 +124,7 @@ async fn serve(
         let dispatcher = Dispatcher {
             database: database.clone(),
             daemon: Arc::new(daemon),
-            owner,
+            owner: owner.clone(),
             parallel: PARALLEL_TURNS,
         };
         tasks.spawn(dispatcher.run(stopping.clone()));
@@ -143,6 +143,13 @@ async fn serve(
         events: Duration::from_secs(u64::from(settings.event_days) * 86_400),
     };
     tasks.spawn(retention.run(stopping.clone()));
+    let webhooks = Webhooks {
+        database: database.clone(),
+        owner,
+        render: stationmaster_surfaces::openclaw::news,
+        sender: Sender::default(),
+    };
+    tasks.spawn(webhooks.run(stopping.clone()));
     for listener in listeners {
         tasks.spawn(server::serve(listener, router.clone(), stopping.clone()));
     }

@@ -9,5 +9,6 @@
 mod agent_runtime;
 mod faults;
 mod mission_control;
+mod openclaw;
 mod pages;
 mod support;

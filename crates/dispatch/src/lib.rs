@@ -8,12 +8,12 @@
 mod deliver;
 mod retention;
 mod upkeep;
-pub mod webhook;
+mod webhook;
 
 pub use deliver::{Daemon, Delivery, Dispatcher, Undelivered};
 pub use retention::Retention;
 pub use upkeep::{Settle, Upkeep};
-pub use webhook::Webhooks;
+pub use webhook::{Sender, Webhooks};
 
 /// Gives the metrics their help texts. Call once, after the recorder is installed.
 pub fn describe_metrics() {

@@ -3,6 +3,7 @@
 //! A delivery is signed as Standard Webhooks says (`webhook-id`, `webhook-timestamp`,
 //! `webhook-signature`), and once more over the body alone for receivers that only know that.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -41,21 +42,28 @@ pub struct Webhooks {
     /// Who takes deliveries, for their leases.
     pub owner: String,
     pub render: Render,
-    pub client: Client,
+    pub sender: Sender,
 }
 
-/// The client that deliveries are sent with: it follows no redirect, so a delivery goes where an
-/// operator sent it and nowhere else.
-///
-/// # Errors
-/// When TLS cannot be set up.
-pub fn client() -> Result<Client, reqwest::Error> {
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .connect_timeout(PATIENCE)
-        .timeout(PATIENCE)
-        .user_agent(concat!("stationmaster/", env!("CARGO_PKG_VERSION")))
-        .build()
+/// Sends deliveries. It follows no redirect, so a delivery goes where an operator sent it and
+/// nowhere else. Its client is set up with the first delivery: that reads the system's
+/// certificates, which a server without webhooks does not need.
+#[derive(Debug, Clone, Default)]
+pub struct Sender(Arc<OnceLock<Client>>);
+
+impl Sender {
+    fn client(&self) -> Result<&Client, reqwest::Error> {
+        if let Some(client) = self.0.get() {
+            return Ok(client);
+        }
+        let client = Client::builder()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(PATIENCE)
+            .timeout(PATIENCE)
+            .user_agent(concat!("stationmaster/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(self.0.get_or_init(|| client))
+    }
 }
 
 impl Webhooks {
@@ -111,8 +119,8 @@ impl Webhooks {
             .write(move |tx| webhook::take_due(tx, &owner, limit, LEASE))
             .await?;
         for (hook, delivery) in taken {
-            let (database, client) = (self.database.clone(), self.client.clone());
-            tries.spawn(async move { see_through(&database, &client, &hook, delivery).await });
+            let (database, sender) = (self.database.clone(), self.sender.clone());
+            tries.spawn(async move { see_through(&database, &sender, &hook, delivery).await });
         }
         Ok(Duration::from_millis(50))
     }
@@ -154,8 +162,8 @@ impl Webhooks {
     }
 }
 
-async fn see_through(database: &Database, client: &Client, hook: &Webhook, delivery: Delivery) {
-    let outcome = send(database, client, hook, &delivery).await;
+async fn see_through(database: &Database, sender: &Sender, hook: &Webhook, delivery: Delivery) {
+    let outcome = send(database, sender, hook, &delivery).await;
     let (id, fence) = (delivery.id.clone(), delivery.lease.fence);
     let settled = database
         .write(move |tx: &mut dyn Tx| webhook::settle(tx, &id, fence, &outcome))
@@ -166,7 +174,7 @@ async fn see_through(database: &Database, client: &Client, hook: &Webhook, deliv
     }
 }
 
-async fn send(database: &Database, client: &Client, hook: &Webhook, delivery: &Delivery) -> Try {
+async fn send(database: &Database, sender: &Sender, hook: &Webhook, delivery: &Delivery) -> Try {
     let failed = |error: String| Try {
         response_status: None,
         error: Some(error),
@@ -174,6 +182,10 @@ async fn send(database: &Database, client: &Client, hook: &Webhook, delivery: &D
     let now = match database.read(|tx| Ok(tx.now())).await {
         Ok(now) => now,
         Err(error) => return failed(error.message),
+    };
+    let client = match sender.client() {
+        Ok(client) => client,
+        Err(error) => return failed(format!("TLS could not be set up: {error}")),
     };
     let timestamp = now.0.div_euclid(1000).to_string();
     let key = signing_key(&hook.secret);

@@ -30,6 +30,10 @@ pub(crate) fn skeleton(version: &str) -> OpenApi {
         ("internal_token", in_header("X-Internal-Token")),
         ("daemon_key", in_header("X-Agent-Daemon-Key")),
         (
+            "agent_bearer",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        ),
+        (
             "operator",
             SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
         ),

@@ -4,9 +4,12 @@
 //! translate. [`middleware`] names each request, identifies its caller and counts it; so no handler
 //! can be reached without that.
 
+mod activity;
 mod error;
+mod event;
 pub(crate) mod middleware;
 mod request;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -18,6 +21,7 @@ use stationmaster_http::App;
 use stationmaster_http::limit::Limiter;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use activity::news;
 pub use middleware::Rates;
 use middleware::{Guard, guarded, named};
 
@@ -29,6 +33,8 @@ pub(crate) fn routes(app: &App, rates: Rates) -> OpenApiRouter<App> {
         rates,
     };
     OpenApiRouter::new()
+        .merge(event::routes())
+        .merge(webhook::routes())
         .layer(from_fn_with_state(guard, guarded))
         .layer(from_fn(named))
 }
