@@ -23,7 +23,7 @@ impl Answer<'_> {
     /// Anything but a 200 is an error that tells what it was.
     pub(crate) fn expect_ok(&self) -> Result<()> {
         ensure!(
-            self.status == 200,
+            self.status / 100 == 2,
             "status {}: {}",
             self.status,
             String::from_utf8_lossy(self.body.get(..200).unwrap_or(self.body))

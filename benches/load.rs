@@ -57,6 +57,17 @@ impl Request {
         Self::new("POST", path, &all, body)
     }
 
+    /// With a JSON body.
+    pub(crate) fn patch(path: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        let length = body.len().to_string();
+        let mut all = vec![
+            ("content-type", "application/json"),
+            ("content-length", length.as_str()),
+        ];
+        all.extend_from_slice(headers);
+        Self::new("PATCH", path, &all, body)
+    }
+
     fn new(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
         let headers: String = headers
             .iter()
@@ -140,6 +151,103 @@ pub(crate) fn send(
             });
         }
         senders.join_all().await.into_iter().collect()
+    })
+}
+
+/// Sends each request once, over so many connections, and measures it from the first to the last.
+pub(crate) fn each(
+    address: SocketAddr,
+    server: u32,
+    connections: usize,
+    requests: Vec<Request>,
+) -> Result<Measured> {
+    runtime()?.block_on(async {
+        let queue = Arc::new(Mutex::new(requests.into_iter()));
+        let shared = Arc::new(Shared::default());
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            open.push(Connection::open(address).await?);
+        }
+        let meter = Meter::start(server)?;
+        let mut senders = JoinSet::new();
+        for connection in open {
+            senders.spawn(send_what_is_left(connection, queue.clone(), shared.clone()));
+        }
+        let latencies = senders.join_all().await.concat();
+        let used = meter.stop()?;
+        let first_error = shared.first_error();
+        let measured = Measured::new(latencies, &used).with_context(|| {
+            format!(
+                "the first error: {}",
+                first_error.as_deref().unwrap_or("none")
+            )
+        })?;
+        Ok(Measured {
+            errors: shared.errors.load(Ordering::Relaxed),
+            first_error,
+            ..measured
+        })
+    })
+}
+
+async fn send_what_is_left(
+    mut connection: Connection,
+    queue: Arc<Mutex<std::vec::IntoIter<Request>>>,
+    shared: Arc<Shared>,
+) -> Vec<u32> {
+    let mut latencies = Vec::new();
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let Some(request) = next else { break };
+        let began = Instant::now();
+        let outcome = match connection.exchange(&request.bytes).await {
+            Ok(answer) => answer.expect_ok(),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => {
+                latencies.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
+            }
+            Err(error) => {
+                shared.failed(&error);
+                if connection.reopen().await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    latencies
+}
+
+/// Sends every request and gives the bodies of their answers, in order.
+pub(crate) fn ask_all(
+    address: SocketAddr,
+    connections: usize,
+    requests: &[Request],
+) -> Result<Vec<String>> {
+    runtime()?.block_on(async {
+        let mut askers = JoinSet::new();
+        let share = requests.len().div_ceil(connections).max(1);
+        for (place, part) in requests.chunks(share).enumerate() {
+            let part = part.to_vec();
+            askers.spawn(async move {
+                let mut connection = Connection::open(address).await?;
+                let mut bodies = Vec::with_capacity(part.len());
+                for request in &part {
+                    let answer = connection.exchange(&request.bytes).await?;
+                    answer.expect_ok()?;
+                    bodies.push(String::from_utf8(answer.body.to_vec())?);
+                }
+                Ok::<_, anyhow::Error>((place, bodies))
+            });
+        }
+        let mut parts = askers
+            .join_all()
+            .await
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
+        parts.sort_by_key(|(place, _)| *place);
+        Ok(parts.into_iter().flat_map(|(_, bodies)| bodies).collect())
     })
 }
 

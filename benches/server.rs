@@ -21,6 +21,7 @@ pub(crate) struct Server {
     process: Process,
     address: SocketAddr,
     token: String,
+    admin_token: String,
 }
 
 impl Server {
@@ -40,7 +41,13 @@ impl Server {
             process,
             address,
             token: agent_token(directory)?,
+            admin_token: secret(directory, "mc_admin_token")?,
         })
+    }
+
+    /// What an operator's requests carry.
+    pub(crate) fn operator(&self) -> String {
+        format!("Bearer {}", self.admin_token)
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -54,6 +61,12 @@ impl Server {
     /// Makes a task of a plain body.
     pub(crate) fn create_task(&self) -> Request {
         let body = r#"{"title":"Write the report of the week"}"#;
+        Request::post(TASKS, &[(TOKEN, &self.token)], body)
+    }
+
+    /// Makes a task that nobody has begun.
+    pub(crate) fn create_inbox_task(&self) -> Request {
+        let body = r#"{"title":"Write the report of the week","status":"pending"}"#;
         Request::post(TASKS, &[(TOKEN, &self.token)], body)
     }
 
@@ -83,11 +96,17 @@ pub(crate) fn start(command: Command, directory: &Path) -> Result<(Process, Sock
     Ok((process, address))
 }
 
-fn agent_token(directory: &Path) -> Result<String> {
+/// A secret that the server made for itself.
+fn secret(directory: &Path, name: &str) -> Result<String> {
     let secrets: toml::Table = fs::read_to_string(directory.join("secrets.toml"))?.parse()?;
-    let secret = secrets
-        .get("agent_jwt_secret")
-        .and_then(|secret| Secret::new(secret.as_str()?))
+    let secret = secrets.get(name).and_then(|secret| secret.as_str());
+    Ok(secret
+        .with_context(|| format!("the server's {name}"))?
+        .to_owned())
+}
+
+fn agent_token(directory: &Path) -> Result<String> {
+    let secret = Secret::new(&secret(directory, "agent_jwt_secret")?)
         .context("the server's secret for agents' tokens")?;
     let minter = Minter::new(TokenKey::new(&secret, Algorithm::Hs256));
     Ok(minter.mint(TENANT, "writer")?)

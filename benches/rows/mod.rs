@@ -1,6 +1,8 @@
 //! The rows, a file for each group of them.
 
+mod board;
 mod creates;
+mod crew;
 pub(crate) mod hello;
 mod list;
 mod postgres;
@@ -23,11 +25,13 @@ use crate::table::Report;
 type Measure = fn(&Bench, &mut Report) -> Result<()>;
 
 /// Every group, in the order of the tables.
-pub(crate) const GROUPS: [(&str, Measure); 6] = [
+pub(crate) const GROUPS: [(&str, Measure); 8] = [
     ("hello", hello::measure),
     ("creates", creates::measure),
     ("postgres", postgres::measure),
     ("list", list::measure),
+    ("board", board::measure),
+    ("crew", crew::measure),
     ("turns", turns::measure),
     ("standing", standing::measure),
 ];
