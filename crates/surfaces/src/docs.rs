@@ -111,7 +111,9 @@ pub(crate) fn routes(document: &OpenApi) -> Router<App> {
         .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
     let json = move || async move { ([(header::CONTENT_TYPE, "application/json")], text) };
     Router::new()
-        .route("/openapi.json", get(json))
+        .route("/openapi.json", get(json.clone()))
+        // Where the OpenClaw contract looks for it (§1).
+        .route("/api/v1/openapi.json", get(json))
         .route(
             "/api-docs",
             get(|| async { Html(include_str!("../assets/index.html")) }),

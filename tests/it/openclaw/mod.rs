@@ -1,4 +1,8 @@
 //! The OpenClaw Mission Control contract, sentence by sentence. `§` is that contract's section.
 
+mod acceptance;
 mod envelope;
+mod races;
+mod routes;
 mod webhooks;
+mod world;

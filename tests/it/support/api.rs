@@ -100,6 +100,30 @@ impl Caller {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
+    /// The same caller of a server at another address.
+    pub(crate) fn at(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.url);
+        self
+    }
+
+    /// Posts to a server that may die of something else meanwhile; `None` when no answer came.
+    pub(crate) async fn try_post(&self, path: &str, body: Value) -> Option<Answer> {
+        let request = self
+            .request(Method::POST, path)
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        let response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let text = response.text().await.ok()?;
+        Some(Answer {
+            request: format!("POST {path}"),
+            status,
+            headers,
+            text,
+        })
+    }
+
     /// `path` is under `/api/mission-control/` unless it begins with a slash.
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = match path.strip_prefix('/') {
