@@ -1,9 +1,17 @@
 //! Tool calls: what an agent did or tried within a run, as policy judged it.
+//!
+//! `report` takes what an agent says it does and judges it again; `retry` stops an agent that fails
+//! at the same thing over and over.
+
+mod report;
+mod retry;
 
 use serde::{Deserialize, Serialize};
 
 use crate::page::Position;
-use crate::{GrantId, Handle, Result, RunId, TaskId, TenantId, Timestamp, ToolCallId};
+use crate::{GrantId, Handle, Object, Result, RunId, TaskId, TenantId, Timestamp, ToolCallId};
+
+pub use report::{Change, Report, Reported, get, report, update};
 
 /// Where a tool call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +110,12 @@ pub struct ToolCall {
     pub level: Level,
     pub reported_level: Level,
     pub judged: Option<Judged>,
+    /// Which action it is (see the policy's fingerprint).
+    #[serde(default)]
+    pub fingerprint: Option<String>,
+    /// The action as it was judged, secrets redacted: enough to judge it again.
+    #[serde(default)]
+    pub action: Option<Object>,
     pub input_preview: Option<String>,
     pub input_hash: Option<String>,
     pub output_preview: Option<String>,

@@ -1,22 +1,34 @@
 //! Approvals: what an agent asks a person for. The Mission Control backend shows them as tool
 //! requests (rulings 7).
+//!
+//! An approval is asked for in [`ask()`] (a kind of thing, such as running a tool) or [`request`] (an
+//! interface in free words), read with its expiry worked out in `read`, decided in `decide`; what a
+//! decision does to the task, the tool call and the asker is in `outcome`, and what time alone does
+//! in `settle`. All of them are the same rows, whichever surface shows them.
+
+mod ask;
+mod decide;
+mod outcome;
+mod read;
+mod request;
+mod settle;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::agent;
-use crate::error::Problems;
 use crate::event::ActorKind;
-use crate::event::{self, Happening};
 use crate::money::MicroUsd;
-use crate::notification::{self, Type, Wake};
-use crate::page::{List, Page, Placed, Position};
-use crate::task;
-use crate::text;
-use crate::{
-    ApprovalId, Error, Handle, Object, Principal, Result, Right, TaskId, TenantId, Timestamp,
-    ToolCallId, Tx,
-};
+use crate::page::{Page, Placed, Position};
+use crate::tool_call::Level;
+use crate::{ApprovalId, Handle, Object, Result, TaskId, TenantId, Timestamp, ToolCallId};
+
+pub use ask::{Asked, Request, ask, open};
+pub use decide::{Decided, Ruling, rule};
+pub use outcome::use_up;
+pub use read::{board, decidable, get, list, show, waiting};
+pub use request::{NewApproval, decide, request};
+pub use settle::settle_due;
+pub(crate) use settle::{cancel_all, pending_on};
 
 /// How much harm it could do, in the asking agent's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +55,15 @@ impl Risk {
         [Self::Low, Self::Medium, Self::High]
             .into_iter()
             .find(|risk| risk.as_str() == text)
+    }
+
+    /// What policy calls it (rulings 7).
+    #[must_use]
+    pub fn level(self) -> Level {
+        match self {
+            Self::Low | Self::Medium => Level::Yellow,
+            Self::High => Level::Red,
+        }
     }
 }
 
@@ -127,6 +148,10 @@ pub struct Detail {
     pub decided_by_kind: Option<ActorKind>,
     /// When what was approved was done.
     pub used_at: Option<Timestamp>,
+    /// What held the action back when it was asked for, as policy names it.
+    pub violations: Vec<String>,
+    /// When somebody is told again, if nobody has decided by then.
+    pub escalate_at: Option<Timestamp>,
     /// Waited so long that somebody was told again.
     pub escalated: bool,
     /// Who approved so far, where it takes two.
@@ -176,21 +201,30 @@ impl Ask {
     }
 }
 
+impl Approval {
+    /// As it stands at `now`: one whose time has run out is expired, whether or not that was
+    /// written down yet.
+    #[must_use]
+    pub fn as_of(mut self, now: Timestamp) -> Self {
+        if self.has_run_out(now) {
+            self.status = Status::Expired;
+            self.decided_at = self.expires_at;
+            self.detail.decided_by_kind = Some(ActorKind::System);
+        }
+        self
+    }
+
+    /// Whether it waits although its time is over.
+    #[must_use]
+    pub fn has_run_out(&self, now: Timestamp) -> bool {
+        self.status == Status::Pending && self.expires_at.is_some_and(|at| at <= now)
+    }
+}
+
 impl Placed for Approval {
     fn position(&self) -> Position {
         self.position
     }
-}
-
-/// What an agent asks for.
-#[derive(Debug, Clone)]
-pub struct NewApproval {
-    pub task: Option<TaskId>,
-    pub title: String,
-    pub justification: String,
-    pub interface: Option<Value>,
-    pub scope: Option<String>,
-    pub risk: Risk,
 }
 
 /// Which approvals a list shows; all that are given must match.
@@ -198,7 +232,8 @@ pub struct NewApproval {
 pub struct ApprovalFilter {
     /// `None`: every tenant's, for a caller that sees all.
     pub tenant: Option<TenantId>,
-    /// Any of these; empty means any at all.
+    /// Any of these as things stand now; empty means any at all. A pending one whose time has run
+    /// out counts as expired.
     pub statuses: Vec<Status>,
     pub task: Option<TaskId>,
     pub requestor: Option<Handle>,
@@ -255,6 +290,12 @@ pub trait Approvals {
     /// # Errors
     /// Whatever the store meets.
     fn expired_approvals(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Approval>>;
+
+    /// Pending ones of which somebody is to be told again, longest due first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn overdue_approvals(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Approval>>;
 }
 
 /// What is to become of a pending approval.
@@ -264,194 +305,4 @@ pub enum Decision {
     Deny,
     /// The asker takes it back.
     Withdraw,
-}
-
-/// Asks. Only an agent asks; a person would just do it.
-///
-/// # Errors
-/// Every problem of the request; `task_not_found`.
-pub fn request(tx: &mut dyn Tx, who: &Principal, new: NewApproval) -> Result<Approval> {
-    who.require(Right::Work)?;
-    let Some(requestor) = who.handle().cloned() else {
-        return Err(Error::forbidden(
-            "forbidden",
-            "only an agent asks for approval",
-        ));
-    };
-    let mut problems = Problems::default();
-    text::check_present(&mut problems, "title", &new.title);
-    text::check_present(&mut problems, "justification", &new.justification);
-    text::check_optional(&mut problems, "scope", new.scope.as_deref());
-    problems.into_result()?;
-    if let Some(task) = &new.task {
-        task::get(tx, who, task)?;
-    }
-    let tenant = agent::ensure_caller(tx, who)?;
-    let approval = Approval {
-        id: ApprovalId::new(tx.mint(ApprovalId::PREFIX)),
-        position: tx.next_position()?,
-        tenant,
-        requestor,
-        task: new.task,
-        title: new.title,
-        justification: new.justification,
-        interface: new.interface,
-        scope: new.scope,
-        risk: new.risk,
-        status: Status::Pending,
-        created_at: tx.now(),
-        decided_at: None,
-        decided_by: None,
-        decision_note: None,
-        expires_at: None,
-        detail: Box::default(),
-    };
-    tx.insert_approval(&approval)?;
-    event::record(
-        tx,
-        who,
-        &approval.tenant,
-        Happening::ApprovalCreated(approval.clone()),
-    )?;
-    Ok(approval)
-}
-
-/// The approval, if it is there for this caller.
-///
-/// # Errors
-/// `tool_request_not_found`, for another tenant's too.
-pub fn get(tx: &mut dyn Tx, who: &Principal, id: &ApprovalId) -> Result<Approval> {
-    tx.approval(id)?
-        .filter(|approval| who.sees(&approval.tenant))
-        .ok_or_else(|| Error::not_found("tool_request_not_found", "there is no such tool request"))
-}
-
-/// The caller's approvals; every tenant's for one who sees all.
-///
-/// # Errors
-/// Whatever the store meets.
-pub fn list(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    filter: ApprovalFilter,
-    page: Page,
-) -> Result<List<Approval>> {
-    let tenant = who.tenant.clone().or(filter.tenant);
-    let rows = tx.approvals(&ApprovalFilter { tenant, ..filter }, page)?;
-    Ok(List::from_rows(rows, page))
-}
-
-/// Decides a pending approval and tells the asker. An agent never decides; the asker may withdraw.
-///
-/// # Errors
-/// `tool_request_not_found`; forbidden; `already_decided`.
-pub fn decide(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    id: &ApprovalId,
-    decision: Decision,
-    note: Option<String>,
-) -> Result<Approval> {
-    if decision != Decision::Withdraw {
-        who.require(Right::Decide)?;
-    }
-    let mut problems = Problems::default();
-    text::check_optional(&mut problems, "note", note.as_deref());
-    problems.into_result()?;
-    let mut approval = get(tx, who, id)?;
-    if decision == Decision::Withdraw
-        && who
-            .handle()
-            .is_some_and(|handle| *handle != approval.requestor)
-    {
-        return Err(Error::forbidden(
-            "forbidden",
-            "only the agent that asked may withdraw",
-        ));
-    }
-    if approval.status != Status::Pending {
-        return Err(Error::conflict(
-            "already_decided",
-            format!(
-                "the request is {} already",
-                approval.status.as_str().to_lowercase()
-            ),
-        ));
-    }
-    approval.status = match decision {
-        Decision::Approve => Status::Approved,
-        Decision::Deny => Status::Denied,
-        Decision::Withdraw => Status::Canceled,
-    };
-    approval.decided_at = Some(tx.now());
-    approval.decided_by = Some(who.subject.clone());
-    approval.decision_note = note;
-    tx.update_approval(&approval)?;
-    event::record(
-        tx,
-        who,
-        &approval.tenant,
-        Happening::ApprovalUpdated(approval.clone()),
-    )?;
-    if decision != Decision::Withdraw {
-        tell_requestor(tx, who, &approval)?;
-    }
-    Ok(approval)
-}
-
-fn tell_requestor(tx: &mut dyn Tx, who: &Principal, approval: &Approval) -> Result<()> {
-    let task = match &approval.task {
-        Some(id) => tx.task(id)?,
-        None => None,
-    };
-    let verdict = approval.status.as_str().to_lowercase();
-    let note = approval
-        .decision_note
-        .as_deref()
-        .map(|note| format!(" Note: {note}"))
-        .unwrap_or_default();
-    notification::wake(
-        tx,
-        &who.within(approval.tenant.clone())?,
-        Wake {
-            target: &approval.requestor,
-            kind: Type::System,
-            content: &format!(
-                "Your request {:?} ({}) is {verdict}.{note}",
-                approval.title, approval.id
-            ),
-            task: task.as_ref(),
-            message: None,
-        },
-    )
-}
-
-/// Takes back every request that waits on a task that has ended.
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn cancel_all(tx: &mut dyn Tx, who: &Principal, task: &TaskId) -> Result<()> {
-    for mut approval in pending_on(tx, task)? {
-        approval.status = Status::Canceled;
-        approval.decided_at = Some(tx.now());
-        approval.decided_by = Some(who.subject.clone());
-        approval.detail.decided_by_kind = Some(who.kind());
-        tx.update_approval(&approval)?;
-        let tenant = approval.tenant.clone();
-        event::record(tx, who, &tenant, Happening::ApprovalUpdated(approval))?;
-    }
-    Ok(())
-}
-
-/// What waits for a decision on a task.
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn pending_on(tx: &mut dyn Tx, task: &TaskId) -> Result<Vec<Approval>> {
-    let filter = ApprovalFilter {
-        statuses: vec![Status::Pending],
-        task: Some(task.clone()),
-        ..ApprovalFilter::default()
-    };
-    tx.approval_board(&filter, 0, 200)
 }

@@ -1,0 +1,206 @@
+//! The facts that a verdict is given: looked up here, judged in `stationmaster-policy`.
+
+use stationmaster_policy as engine;
+
+use crate::agent::{self, Agent, AgentFilter};
+use crate::approval;
+use crate::grant::{Grant, Scope};
+use crate::money::MicroUsd;
+use crate::operator::Mode;
+use crate::state::State;
+use crate::task::Task;
+use crate::{ApprovalId, Result, Timestamp, Tx};
+
+/// No agent is spawned further down than this; a longer chain of parents is not followed.
+const DEEPEST: u32 = 16;
+/// More spawned agents than this are never looked at together.
+const MOST_SPAWNED: u32 = 10_000;
+
+/// The agent as policy sees it. One that is absent is judged as if it were back, since acting
+/// brings it back; so is one whose pause is over.
+pub(super) fn agent_of(agent: &Agent, now: Timestamp) -> engine::Agent {
+    let pause_is_over = agent.detail.status_until.is_some_and(|at| at <= now);
+    engine::Agent {
+        rank: match agent.rank {
+            agent::Rank::Intern => engine::Rank::Intern,
+            agent::Rank::Specialist => engine::Rank::Specialist,
+            agent::Rank::Lead => engine::Rank::Lead,
+        },
+        status: match agent.status {
+            agent::Status::Offline if agent.detail.closed => engine::Status::Offline,
+            agent::Status::Active | agent::Status::Offline => engine::Status::Active,
+            agent::Status::Paused if pause_is_over => engine::Status::Active,
+            agent::Status::Paused => engine::Status::Paused,
+            agent::Status::Drained => engine::Status::Drained,
+            agent::Status::Quarantined => engine::Status::Quarantined,
+        },
+        allowed_tools: agent.detail.allowed_tools.clone(),
+        workspace: agent.detail.workspace_path.clone(),
+        home: None,
+        can_spawn: agent.detail.can_spawn,
+    }
+}
+
+/// What else the verdict on an action needs to know.
+pub(super) fn context_of(
+    tx: &mut dyn Tx,
+    agent: &Agent,
+    task: Option<&Task>,
+    action: &engine::Action,
+    standings: Vec<engine::Standing>,
+) -> Result<engine::Context> {
+    let operator_mode = match tx.stance()?.mode {
+        Mode::Normal => engine::Mode::Normal,
+        Mode::Paused => engine::Mode::Paused,
+        Mode::Draining => engine::Mode::Draining,
+        Mode::Quarantined => engine::Mode::Quarantined,
+    };
+    let spawn = match action.kind {
+        engine::ActionKind::Spawn => Some(spawn_facts(tx, agent, task)?),
+        _ => None,
+    };
+    Ok(engine::Context {
+        operator_mode: Some(operator_mode),
+        task_in_progress_is_own: task.is_some_and(|task| {
+            task.state == State::InProgress && task.is_assigned_to(&agent.handle)
+        }),
+        approvals: standings,
+        budget: Some(budget_facts(agent, task, tx.now())),
+        spawn,
+        transition: transition_facts(task, action),
+    })
+}
+
+/// What is left of an agent's budgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Of the day's budget. `None`: there is no limit.
+    pub daily: Option<MicroUsd>,
+    pub spent: MicroUsd,
+}
+
+/// What the agent spent today, and what remains when running runs have taken what they reserved
+/// (rulings 10).
+pub(super) fn left_today(agent: &Agent, now: Timestamp) -> Left {
+    let purse = &agent.detail.purse;
+    let is_today = purse.day == now.0.div_euclid(86_400_000);
+    let (spent, extra) = if is_today {
+        (purse.spent, purse.extra)
+    } else {
+        (MicroUsd::ZERO, MicroUsd::ZERO)
+    };
+    let daily = agent
+        .detail
+        .budget_daily
+        .map(|budget| budget.plus(extra).minus(spent).minus(purse.reserved));
+    Left { daily, spent }
+}
+
+fn budget_facts(agent: &Agent, task: Option<&Task>, now: Timestamp) -> engine::BudgetFacts {
+    let of_task = task.and_then(|task| {
+        let detail = &task.detail;
+        let budget = detail.budget?.plus(detail.extra_budget);
+        Some(budget.minus(detail.actual_cost).minus(detail.reserved).0)
+    });
+    engine::BudgetFacts {
+        daily_remaining: left_today(agent, now).daily.map(|it| it.0),
+        per_run_cap: agent.detail.budget_per_run.map(|it| it.0),
+        task_remaining: of_task,
+    }
+}
+
+fn spawn_facts(tx: &mut dyn Tx, agent: &Agent, task: Option<&Task>) -> Result<engine::SpawnFacts> {
+    let filter = AgentFilter {
+        tenant: Some(agent.tenant.clone()),
+        spawned: true,
+        ..AgentFilter::default()
+    };
+    let mut living = tx.agents(&filter, 0, MOST_SPAWNED)?;
+    living.retain(|it| !it.detail.closed);
+    let of_task = living
+        .iter()
+        .filter(|it| task.is_some_and(|task| it.detail.parent_task.as_ref() == Some(&task.id)))
+        .count();
+    let mut depth = 1;
+    let mut parent = agent.detail.parent.clone();
+    while let Some(handle) = parent.take().filter(|_| depth < DEEPEST) {
+        depth += 1;
+        parent = tx
+            .agent(&agent.tenant, &handle)?
+            .and_then(|it| it.detail.parent);
+    }
+    Ok(engine::SpawnFacts {
+        active_agents: u32::try_from(living.len()).unwrap_or(u32::MAX),
+        children_of_parent_task: u32::try_from(of_task).unwrap_or(u32::MAX),
+        depth,
+    })
+}
+
+fn transition_facts(
+    task: Option<&Task>,
+    action: &engine::Action,
+) -> Option<engine::TransitionFacts> {
+    let (task, target) = (task?, action.target_status.as_deref()?);
+    Some(engine::TransitionFacts {
+        from: task.state.as_str().to_owned(),
+        allowed: State::parse(target).is_some_and(|to| task.state.may_become(to)),
+    })
+}
+
+/// What stands for an approval of this action: the agent's good grants, and the approval that it
+/// names. The ones that cost nothing to use come first.
+pub(super) fn standings(
+    tx: &mut dyn Tx,
+    agent: &Agent,
+    task: Option<&Task>,
+    fingerprint: &str,
+    named: Option<&ApprovalId>,
+) -> Result<Vec<engine::Standing>> {
+    let now = tx.now();
+    let task = task.map(|task| &task.id);
+    let mut good = tx.good_grants(&agent.tenant, &agent.handle, now)?;
+    good.retain(|grant| grant.is_for(&agent.handle, task));
+    good.sort_by_key(|grant| {
+        (
+            matches!(grant.scope, Scope::Rule(_)),
+            grant.uses_left.is_some(),
+        )
+    });
+    let mut found: Vec<engine::Standing> = good
+        .iter()
+        .filter_map(|grant| standing(grant, fingerprint, named, false))
+        .collect();
+    let Some(named) = named else { return Ok(found) };
+    let is_own = tx
+        .approval(named)?
+        .is_some_and(|it| it.tenant == agent.tenant && it.status == approval::Status::Approved);
+    if is_own {
+        let over = tx.grants_of(named)?;
+        let over = over.iter().filter(|grant| {
+            !grant.is_good(now) && grant.agent.as_ref().is_none_or(|it| *it == agent.handle)
+        });
+        found.extend(over.filter_map(|it| standing(it, fingerprint, Some(named), true)));
+    }
+    Ok(found)
+}
+
+fn standing(
+    grant: &Grant,
+    fingerprint: &str,
+    named: Option<&ApprovalId>,
+    expired: bool,
+) -> Option<engine::Standing> {
+    let scope = match &grant.scope {
+        Scope::Action(own) => engine::Scope::Exact(own.clone()),
+        Scope::Rule(rule) => engine::Scope::Rule(rule.clone()),
+        Scope::Named if named == Some(&grant.approval) => {
+            engine::Scope::Exact(fingerprint.to_owned())
+        }
+        Scope::Named => return None,
+    };
+    Some(engine::Standing {
+        id: grant.id.to_string(),
+        scope,
+        expired,
+    })
+}
