@@ -14,6 +14,7 @@
 pub mod agent;
 pub mod alert;
 pub mod approval;
+pub mod budget;
 pub mod document;
 pub mod error;
 pub mod event;

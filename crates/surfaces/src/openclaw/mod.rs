@@ -5,9 +5,12 @@
 //! can be reached without that.
 
 mod activity;
+mod agent;
 mod error;
 mod event;
+mod heartbeat;
 pub(crate) mod middleware;
+mod read;
 mod request;
 mod webhook;
 
@@ -33,6 +36,8 @@ pub(crate) fn routes(app: &App, rates: Rates) -> OpenApiRouter<App> {
         rates,
     };
     OpenApiRouter::new()
+        .merge(agent::routes())
+        .merge(heartbeat::routes())
         .merge(event::routes())
         .merge(webhook::routes())
         .layer(from_fn_with_state(guard, guarded))
