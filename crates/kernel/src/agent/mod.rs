@@ -266,6 +266,12 @@ pub trait Agents {
     /// Whatever the store meets.
     fn agent_count(&mut self, filter: &AgentFilter) -> Result<u64>;
 
+    /// The agent that people call by this name, whatever the case.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn agent_called(&mut self, tenant: &TenantId, name: &str) -> Result<Option<Handle>>;
+
     /// Agents for which something has fallen due (see [`Agent::due_at`]), longest due first.
     ///
     /// # Errors
