@@ -260,7 +260,7 @@ pub fn list(
     offset: u32,
     limit: u32,
 ) -> Result<Vec<Grant>> {
-    only_operators(who)?;
+    who.operate("look after grants")?;
     tx.grants(who.tenant.as_ref().or(tenant), offset, limit)
 }
 
@@ -269,7 +269,7 @@ pub fn list(
 /// # Errors
 /// `grant_not_found`; forbidden for agents.
 pub fn revoke(tx: &mut dyn Tx, who: &Principal, id: &GrantId) -> Result<Grant> {
-    only_operators(who)?;
+    who.operate("look after grants")?;
     let mut grant = tx
         .grant(id)?
         .filter(|grant| who.sees(&grant.tenant))
@@ -280,16 +280,6 @@ pub fn revoke(tx: &mut dyn Tx, who: &Principal, id: &GrantId) -> Result<Grant> {
         changed(tx, who, &grant, "revoked")?;
     }
     Ok(grant)
-}
-
-fn only_operators(who: &Principal) -> Result<()> {
-    if who.handle().is_none() {
-        return Ok(());
-    }
-    Err(
-        Error::forbidden("forbidden", "only an operator looks after grants")
-            .with_detail("requiredRole", "OPERATOR"),
-    )
 }
 
 fn changed(tx: &mut dyn Tx, who: &Principal, grant: &Grant, change: &str) -> Result<()> {

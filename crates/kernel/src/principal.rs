@@ -122,6 +122,20 @@ impl Principal {
         ))
     }
 
+    /// Refuses everybody but operators.
+    ///
+    /// # Errors
+    /// [`Kind::Forbidden`](crate::Kind::Forbidden), naming what was asked for.
+    pub fn operate(&self, what: &str) -> Result<()> {
+        if matches!(self.role, Role::Operator | Role::System) {
+            return Ok(());
+        }
+        Err(
+            Error::forbidden("forbidden", format!("only an operator may {what}"))
+                .with_detail("requiredRole", "OPERATOR"),
+        )
+    }
+
     /// The tenant that this caller's work belongs to.
     ///
     /// # Errors

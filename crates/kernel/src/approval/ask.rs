@@ -6,16 +6,14 @@ use super::{Approval, ApprovalFilter, Ask, Detail, Risk, Status};
 use crate::agent::{self, Act, Agent, Rank};
 use crate::error::Problems;
 use crate::event::{self, Happening};
-use crate::message::{self, ActorType, Message, MessageKind};
+use crate::message::{self, MessageKind, Post};
 use crate::money::MicroUsd;
 use crate::notification::{self, Target, Tell, Type};
 use crate::state::State;
 use crate::task::{self, Task};
 use crate::tool_call::Level;
 use crate::transition::{Step, shift};
-use crate::{
-    ApprovalId, Error, MessageId, Object, Principal, Result, TaskId, ToolCallId, Tx, policy, text,
-};
+use crate::{ApprovalId, Error, Object, Principal, Result, TaskId, ToolCallId, Tx, policy, text};
 
 /// How long a request waits unless its asker says otherwise.
 const USUAL_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -293,42 +291,13 @@ fn hold(tx: &mut dyn Tx, who: &Principal, task: Task, approval: &Approval) -> Re
         approval.title,
         approval.justification
     );
-    announce(tx, who, &task, approval, content)?;
+    message::write(
+        tx,
+        who,
+        &task,
+        Post::of(MessageKind::ApprovalRequest, content),
+    )?;
     Ok(task)
-}
-
-/// Posts what an approval means to its task; wakes nobody, since the operator is told anyway.
-fn announce(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    task: &Task,
-    approval: &Approval,
-    content: String,
-) -> Result<()> {
-    let message = Message {
-        id: MessageId::new(tx.mint(MessageId::PREFIX)),
-        position: tx.next_position()?,
-        tenant: task.tenant.clone(),
-        task: task.id.clone(),
-        content,
-        actor_type: ActorType::Agent,
-        actor_id: Some(approval.requestor.to_string()),
-        agent_role: Some(approval.requestor.to_string()),
-        author: who.handle().cloned(),
-        attachments: None,
-        created_at: tx.now(),
-        detail: Box::new(message::Detail {
-            kind: Some(MessageKind::ApprovalRequest),
-            author_kind: Some(who.kind()),
-            author_name: Some(
-                who.handle()
-                    .map_or_else(|| who.subject.clone(), ToString::to_string),
-            ),
-            ..message::Detail::default()
-        }),
-    };
-    tx.insert_message(&message)?;
-    event::record(tx, who, &task.tenant, Happening::MessageCreated(message))
 }
 
 fn tell_operator(tx: &mut dyn Tx, who: &Principal, approval: &Approval) -> Result<()> {

@@ -25,7 +25,8 @@ use crate::{ApprovalId, Handle, Object, Result, TaskId, TenantId, Timestamp, Too
 pub use ask::{Asked, Request, ask, open};
 pub use decide::{Decided, Ruling, rule};
 pub use outcome::use_up;
-pub use read::{board, decidable, get, list, show, waiting};
+pub(crate) use read::decidable_by;
+pub use read::{board, get, list, show, waiting};
 pub use request::{NewApproval, decide, request};
 pub use settle::settle_due;
 pub(crate) use settle::{cancel_all, pending_on};
@@ -55,6 +56,12 @@ impl Risk {
         [Self::Low, Self::Medium, Self::High]
             .into_iter()
             .find(|risk| risk.as_str() == text)
+    }
+
+    /// Whether it is RED in the OpenClaw contract's words; anything less is YELLOW (rulings 7).
+    #[must_use]
+    pub fn is_red(self) -> bool {
+        self == Self::High
     }
 
     /// What policy calls it (rulings 7).
@@ -206,7 +213,7 @@ impl Approval {
     /// written down yet.
     #[must_use]
     pub fn as_of(mut self, now: Timestamp) -> Self {
-        if self.has_run_out(now) {
+        if self.is_expired(now) {
             self.status = Status::Expired;
             self.decided_at = self.expires_at;
             self.detail.decided_by_kind = Some(ActorKind::System);
@@ -214,9 +221,9 @@ impl Approval {
         self
     }
 
-    /// Whether it waits although its time is over.
+    /// Whether it waited too long, written down yet or not (rulings 12).
     #[must_use]
-    pub fn has_run_out(&self, now: Timestamp) -> bool {
+    pub fn is_expired(&self, now: Timestamp) -> bool {
         self.status == Status::Pending && self.expires_at.is_some_and(|at| at <= now)
     }
 }

@@ -3,10 +3,11 @@
 
 use super::{Approval, Ask, Status, pending_on};
 use crate::agent;
+use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::notification::{self, Target, Tell, Type, Wake};
 use crate::state::State;
-use crate::task::{Completion, Task};
+use crate::task::{self, Completion, Task};
 use crate::tool_call;
 use crate::transition::{Step, shift};
 use crate::{Error, Principal, Result, TenantId, Tx};
@@ -125,20 +126,13 @@ fn perform(
     if task.state == to {
         return Ok(Some(task));
     }
-    if let Some(obstacle) = obstacle(&task, to) {
-        let allowed: Vec<&str> = task.state.next().iter().map(|it| it.as_str()).collect();
-        return Err(Error::conflict(
-            "invalid_transition",
-            format!(
-                "the approved step of {} from {} to {} cannot be taken: {obstacle}",
-                task.id,
-                task.state.as_str(),
-                to.as_str()
-            ),
-        )
-        .with_detail("from", task.state.as_str())
-        .with_detail("to", to.as_str())
-        .with_detail("allowedTransitions", allowed));
+    let system = system_for(who, &approval.tenant)?;
+    let reason = format!("{} was approved: {}", approval.id, approval.title);
+    if let Some(obstacle) = obstacle(tx, &system, &task, to, &reason)? {
+        return Err(cannot_step(&task, to, &obstacle));
+    }
+    if (task.state, to) == (State::Assigned, State::InProgress) {
+        task::check_dependencies(tx, &task)?;
     }
     if to == State::Done {
         task.detail.completion = Some(Completion {
@@ -148,29 +142,45 @@ fn perform(
             note: approval.decision_note.clone(),
         });
     }
-    let system = system_for(who, &approval.tenant)?;
-    let step = Step::because(format!("{} was approved: {}", approval.id, approval.title));
-    let (task, _) = shift(tx, &system, task, to, step)?;
+    let (task, _) = shift(tx, &system, task, to, Step::because(reason))?;
     use_up(tx, approval.clone())?;
     Ok(Some(task))
 }
 
 /// Why a task cannot take a step, if it cannot (§5.1, §5.2).
-fn obstacle(task: &Task, to: State) -> Option<&'static str> {
-    let detail = &task.detail;
-    match to {
-        _ if task.state == State::NeedsApproval => {
-            Some("another approval on the task waits for a decision; decide that first")
-        }
-        _ if !task.state.may_become(to) => Some("there is no such step"),
-        State::Assigned | State::InProgress if task.assignee.is_none() => {
-            Some("nobody is assigned to it")
-        }
-        State::InProgress if detail.plan.is_none() => Some("it has no work plan"),
-        State::Review if detail.deliverable.is_none() => Some("it has no deliverable"),
-        State::Review if detail.checklist.is_none() => Some("it has no review checklist"),
-        _ => None,
+fn obstacle(
+    tx: &mut dyn Tx,
+    system: &Principal,
+    task: &Task,
+    to: State,
+    reason: &str,
+) -> Result<Option<String>> {
+    if task.state == State::NeedsApproval {
+        let why = "another approval on the task waits for a decision; decide that first";
+        return Ok(Some(why.to_owned()));
     }
+    if !task.state.may_become(to) {
+        return Ok(Some("there is no such step".to_owned()));
+    }
+    let mut problems = Problems::default();
+    task::collect_missing(tx, &mut problems, system, task, to, Some(reason))?;
+    Ok(problems.into_result().err().map(|error| error.message))
+}
+
+fn cannot_step(task: &Task, to: State, obstacle: &str) -> Error {
+    let allowed: Vec<&str> = task.state.next().iter().map(|it| it.as_str()).collect();
+    Error::conflict(
+        "invalid_transition",
+        format!(
+            "the approved step of {} from {} to {} cannot be taken: {obstacle}",
+            task.id,
+            task.state.as_str(),
+            to.as_str()
+        ),
+    )
+    .with_detail("from", task.state.as_str())
+    .with_detail("to", to.as_str())
+    .with_detail("allowedTransitions", allowed)
 }
 
 /// Allows the asker what it asked for on top of its budget, and lets it go on (§9.3).

@@ -3,7 +3,6 @@
 use super::{Approval, ApprovalFilter, Ask, Status};
 use crate::agent::{Agent, Rank};
 use crate::page::{List, Page};
-use crate::tool_call::Level;
 use crate::{ApprovalId, Error, Principal, Result, Tx, policy};
 
 /// More than these are not shown together to somebody who is to decide.
@@ -117,12 +116,12 @@ pub fn waiting(tx: &mut dyn Tx, who: &Principal, filter: ApprovalFilter) -> Resu
     Ok(found)
 }
 
-/// What this agent may decide (OpenClaw contract §7, §10.3): nothing, unless it is a lead and
+/// What this agent may decide, oldest first (OpenClaw contract §7, §10.3): nothing, unless it is a lead and
 /// policy lets leads approve.
 ///
 /// # Errors
 /// Whatever the store meets.
-pub fn decidable(tx: &mut dyn Tx, agent: &Agent) -> Result<Vec<Approval>> {
+pub(crate) fn decidable_by(tx: &mut dyn Tx, agent: &Agent) -> Result<Vec<Approval>> {
     if agent.rank != Rank::Lead || !policy::settings(tx, &agent.tenant)?.lead_may_approve_yellow {
         return Ok(Vec::new());
     }
@@ -134,12 +133,13 @@ pub fn decidable(tx: &mut dyn Tx, agent: &Agent) -> Result<Vec<Approval>> {
     };
     let mut found = tx.approval_board(&filter, 0, MOST_WAITING)?;
     found.retain(|it| is_for_leads(it) && it.requestor != agent.handle);
+    found.reverse();
     Ok(found)
 }
 
 /// Whether a lead may decide it where policy lets leads approve at all.
 pub(super) fn is_for_leads(approval: &Approval) -> bool {
-    approval.risk.level() == Level::Yellow && approval.detail.ask == Some(Ask::ToolExec)
+    !approval.risk.is_red() && approval.detail.ask == Some(Ask::ToolExec)
 }
 
 /// Whether a lead is speaking.

@@ -1,11 +1,10 @@
 //! Reading documents of rules and putting them in force (OpenClaw contract §4, §8.4).
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use stationmaster_policy::{Document, Fault, Rules};
 
 use super::judge::invalid;
-use super::{Scope, Version, in_force};
+use super::{Scope, Version, digest, in_force};
 use crate::event::{self, Happening};
 use crate::{Error, Principal, Result, TenantId, Tx};
 
@@ -56,7 +55,7 @@ pub fn put(
     scope: &Scope,
     document: &Document,
 ) -> Result<Version> {
-    only_operators(who)?;
+    who.operate("change the rules")?;
     check_scope(tx, scope)?;
     let text = serde_json::to_string(&document.to_json()).map_err(Error::internal)?;
     add(tx, who, scope, text, false)
@@ -67,7 +66,7 @@ pub fn put(
 /// # Errors
 /// Forbidden for agents; `policy_not_found` when the scope has none.
 pub fn remove(tx: &mut dyn Tx, who: &Principal, scope: &Scope) -> Result<Version> {
-    only_operators(who)?;
+    who.operate("change the rules")?;
     match tx.policy(&scope.key())? {
         Some(newest) if !newest.removed => add(tx, who, scope, newest.document, true),
         _ => Err(Error::not_found(
@@ -88,7 +87,7 @@ fn add(
     let version = Version {
         version: newest.map_or(1, |it| it.version + 1),
         scope: scope.key(),
-        digest: hex::encode(Sha256::digest(document.as_bytes())),
+        digest: digest(document.as_bytes()),
         document,
         created_by: who.subject.clone(),
         created_at: tx.now(),
@@ -204,20 +203,6 @@ pub fn versions(
     scope: &Scope,
     limit: u32,
 ) -> Result<Vec<Version>> {
-    only_operators(who)?;
+    who.operate("look back at the rules")?;
     tx.policy_versions(&scope.key(), limit)
-}
-
-/// Rules are written, tried out and looked back at by people.
-///
-/// # Errors
-/// Forbidden for agents.
-pub(super) fn only_operators(who: &Principal) -> Result<()> {
-    if who.handle().is_none() {
-        return Ok(());
-    }
-    Err(
-        Error::forbidden("forbidden", "only an operator changes the rules")
-            .with_detail("requiredRole", "OPERATOR"),
-    )
 }

@@ -4,8 +4,8 @@ use stationmaster_policy as engine;
 
 use crate::agent::{self, Agent, AgentFilter};
 use crate::approval;
+use crate::budget;
 use crate::grant::{Grant, Scope};
-use crate::money::MicroUsd;
 use crate::operator::Mode;
 use crate::state::State;
 use crate::task::Task;
@@ -71,31 +71,6 @@ pub(super) fn context_of(
     })
 }
 
-/// What is left of an agent's budgets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Left {
-    /// Of the day's budget. `None`: there is no limit.
-    pub daily: Option<MicroUsd>,
-    pub spent: MicroUsd,
-}
-
-/// What the agent spent today, and what remains when running runs have taken what they reserved
-/// (rulings 10).
-pub(super) fn left_today(agent: &Agent, now: Timestamp) -> Left {
-    let purse = &agent.detail.purse;
-    let is_today = purse.day == now.0.div_euclid(86_400_000);
-    let (spent, extra) = if is_today {
-        (purse.spent, purse.extra)
-    } else {
-        (MicroUsd::ZERO, MicroUsd::ZERO)
-    };
-    let daily = agent
-        .detail
-        .budget_daily
-        .map(|budget| budget.plus(extra).minus(spent).minus(purse.reserved));
-    Left { daily, spent }
-}
-
 fn budget_facts(agent: &Agent, task: Option<&Task>, now: Timestamp) -> engine::BudgetFacts {
     let of_task = task.and_then(|task| {
         let detail = &task.detail;
@@ -103,7 +78,7 @@ fn budget_facts(agent: &Agent, task: Option<&Task>, now: Timestamp) -> engine::B
         Some(budget.minus(detail.actual_cost).minus(detail.reserved).0)
     });
     engine::BudgetFacts {
-        daily_remaining: left_today(agent, now).daily.map(|it| it.0),
+        daily_remaining: budget::left(agent, now).map(|it| it.0),
         per_run_cap: agent.detail.budget_per_run.map(|it| it.0),
         task_remaining: of_task,
     }

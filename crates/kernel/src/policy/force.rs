@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::Duration;
 
 use stationmaster_policy::{Document, Rules};
 
@@ -98,42 +97,4 @@ fn known(digest: &str) -> Option<Arc<Rules>> {
     let rules = Arc::clone(&entry.rules);
     kept.push_back(entry);
     Some(rules)
-}
-
-/// What the rules of a tenant say beside the verdict on actions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// A lead may accept a task (§5.2).
-    pub lead_may_complete: bool,
-    /// A lead may decide yellow requests of others (§10.3).
-    pub lead_may_approve_yellow: bool,
-    /// What is red takes two people (§10.3).
-    pub dual_control_red: bool,
-    /// Failures of the same call (§9.5).
-    pub tool_retries: Limit,
-}
-
-/// So many within so long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    pub count: u32,
-    pub window: Duration,
-}
-
-/// The settings of a tenant.
-///
-/// # Errors
-/// As [`in_force`].
-pub fn settings(tx: &mut dyn Tx, tenant: &TenantId) -> Result<Settings> {
-    let force = in_force(tx, tenant, None, None)?;
-    let document = force.rules.document();
-    Ok(Settings {
-        lead_may_complete: document.lead_may_complete,
-        lead_may_approve_yellow: document.lead_may_approve_yellow,
-        dual_control_red: document.dual_control_red,
-        tool_retries: Limit {
-            count: 3,
-            window: Duration::from_secs(600),
-        },
-    })
 }

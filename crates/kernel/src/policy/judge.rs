@@ -3,9 +3,10 @@
 use serde_json::Value;
 use stationmaster_policy as engine;
 
-use super::facts::{agent_of, context_of, left_today, standings};
+use super::facts::{agent_of, context_of, standings};
 use super::{Decision, Fault, InForce, Scope, in_force, redact};
 use crate::agent::Agent;
+use crate::budget;
 use crate::error::Problem;
 use crate::event::{self, Happening};
 use crate::money::MicroUsd;
@@ -237,13 +238,13 @@ pub fn evaluate(tx: &mut dyn Tx, who: &Principal, question: &Question) -> Result
         &question.action,
         question.approval.as_ref(),
     )?;
-    let left = left_today(&agent, tx.now());
+    let now = tx.now();
     Ok(Evaluation {
         verdict,
         budget: Allowance {
             daily: agent.detail.budget_daily,
-            spent_today: left.spent,
-            remaining: left.daily,
+            spent_today: agent.detail.purse.today(now).spent,
+            remaining: budget::left(&agent, now),
             per_run_cap: agent.detail.budget_per_run,
         },
     })

@@ -11,18 +11,20 @@ mod force;
 mod judge;
 mod rehearse;
 mod scope;
+mod settings;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Result, Timestamp};
 
 pub use document::{Active, Source, active, put, read, remove, versions};
-pub use force::{InForce, in_force, settings};
+pub use force::{InForce, in_force};
 pub use judge::{
     Allowance, Evaluation, Question, Sketch, Verdict, evaluate, judge, record, redact_all, sketch,
 };
 pub use rehearse::{Rehearsal, Shift, rehearse};
 pub use scope::Scope;
+pub use settings::{LoopLimits, Settings, SpawnLimits, settings};
 pub use stationmaster_policy::{Decision, Document, Fault, Rules, redact};
 
 /// A version of the rules as an operator wrote them.
@@ -81,4 +83,17 @@ pub trait Policies {
     /// # Errors
     /// Whatever the store meets.
     fn policy_versions(&mut self, scope: &str, limit: u32) -> Result<Vec<Version>>;
+}
+
+/// SHA-256 in hex.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(64);
+    for byte in sha2::Sha256::digest(bytes) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use stationmaster_policy as engine;
 
-use super::document::only_operators;
 use super::facts::agent_of;
 use super::judge::level;
 use super::{Decision, Document, InForce, Scope, in_force};
@@ -50,7 +49,7 @@ pub fn rehearse(
     document: &Document,
     last: u32,
 ) -> Result<Rehearsal> {
-    only_operators(who)?;
+    who.operate("try rules out")?;
     let rules = engine::Rules::compile(document)
         .map_err(|faults| super::judge::invalid("document", faults))?;
     let trail = tx.trail(&TrailQuery {

@@ -1,7 +1,5 @@
 //! What an agent reports of its tool calls, before and after (OpenClaw contract §11).
 
-use sha2::{Digest as _, Sha256};
-
 use super::{Judged, Level, Status, ToolCall, retry};
 use crate::agent::{self, Agent};
 use crate::alert::{self, NewAlert, Severity};
@@ -170,7 +168,9 @@ fn new_call(
         }),
         fingerprint: Some(verdict.fingerprint.clone()),
         action: Some(policy::redact_all(action)),
-        input_hash: report.input_hash.or_else(|| input.as_deref().map(hash_of)),
+        input_hash: report
+            .input_hash
+            .or_else(|| input.as_deref().map(|text| policy::digest(text.as_bytes()))),
         input_preview: input.as_deref().map(preview_of),
         output_preview: None,
         output_hash: None,
@@ -186,10 +186,6 @@ fn new_call(
         created_at: now,
         updated_at: now,
     })
-}
-
-fn hash_of(text: &str) -> String {
-    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 /// What is shown of an input or output: without secrets, and not much of it.
@@ -269,7 +265,7 @@ pub fn update(
     }
     if let Some(output) = &change.output_preview {
         call.output_preview = Some(preview_of(output));
-        call.output_hash = Some(hash_of(output));
+        call.output_hash = Some(policy::digest(output.as_bytes()));
     }
     call.output_hash = change.output_hash.or(call.output_hash);
     if let Some(error) = change.error {

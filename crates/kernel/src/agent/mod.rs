@@ -1,16 +1,32 @@
 //! Agents: who works. Keyed by tenant and handle (rulings 3).
 
+mod beat;
+mod control;
+mod register;
+mod stats;
+mod status;
+mod watch;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use beat::{Beat, NewBeat, beat};
+pub use control::{Control, NewControl, Touched, control};
+pub use register::{
+    AgentChange, NewAgent, change, find, list, register, revoke_token, rotate_token,
+};
+pub use stats::{Stats, stats};
+pub use status::{Act, acting, permit};
+pub(crate) use status::{
+    close, close_children, follow_task, note_error, note_success, quarantine, set_status,
+};
+pub use watch::settle_due;
+
 use crate::event::{self, Happening};
 use crate::kind::TaskKind;
 use crate::money::MicroUsd;
-use crate::operator::Mode;
-use crate::state::State;
-use crate::task::Task;
-use crate::{AgentId, Error, Handle, Object, Principal, Result, TaskId, TenantId, Timestamp, Tx};
+use crate::{AgentId, Handle, Object, Principal, Result, TaskId, TenantId, Timestamp, Tx};
 
 /// A worker of one tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -192,8 +208,9 @@ impl Agent {
         match (self.status, detail.offline_since) {
             (Status::Offline, Some(_)) if detail.offline_swept => None,
             (Status::Offline, Some(since)) => Some(since.after(patience)),
-            (Status::Offline, None) => None,
-            _ => Some(self.last_heartbeat_at?.after(patience)),
+            // Found to be silent while it was held up for another reason.
+            (_, Some(_)) | (Status::Offline, None) => None,
+            (_, None) => Some(self.last_heartbeat_at?.after(patience)),
         }
     }
 }
@@ -202,7 +219,7 @@ impl Agent {
 const MIN_SILENCE: Duration = Duration::from_secs(300);
 
 /// How much an agent may do on its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Rank {
     Intern,
@@ -250,6 +267,12 @@ pub trait Agents {
     /// # Errors
     /// Whatever the store meets.
     fn agent_count(&mut self, filter: &AgentFilter) -> Result<u64>;
+
+    /// The agent that people call by this name, whatever the case.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn agent_called(&mut self, tenant: &TenantId, name: &str) -> Result<Option<Handle>>;
 
     /// Agents for which something has fallen due (see [`Agent::due_at`]), longest due first.
     ///
@@ -314,180 +337,3 @@ pub(crate) fn ensure_caller(tx: &mut dyn Tx, who: &Principal) -> Result<TenantId
     }
     Ok(tenant)
 }
-
-/// What an agent is about to do, as far as its status has a say in it (OpenClaw contract §6).
-#[derive(Debug, Clone, Copy)]
-pub enum Act<'a> {
-    /// Take a task, or begin with one.
-    Start,
-    /// Begin a run, on a task or on none.
-    Run(Option<&'a Task>),
-    /// Post a message.
-    Speak,
-    /// Anything else that changes something.
-    Write,
-}
-
-/// The agent that speaks, if an agent does, brought back from absence: whatever an agent writes is
-/// a sign of life. A closed agent stays closed.
-///
-/// # Errors
-/// Whatever the store meets.
-pub fn acting(tx: &mut dyn Tx, who: &Principal) -> Result<Option<Agent>> {
-    let (Some(handle), Some(tenant)) = (who.handle(), &who.tenant) else {
-        return Ok(None);
-    };
-    let mut agent = ensure(tx, who, tenant, handle)?;
-    if agent.status == Status::Offline && !agent.detail.closed {
-        set_status(tx, who, &mut agent, Status::Active, None)?;
-    }
-    Ok(Some(agent))
-}
-
-/// Refuses what the agent's status or the operator's mode forbids.
-///
-/// # Errors
-/// `agent_paused`, `agent_drained`, `agent_quarantined`, `operator_mode`: forbidden.
-pub fn permit(tx: &mut dyn Tx, agent: &Agent, act: Act<'_>) -> Result<()> {
-    let own_work_goes_on = |task: Option<&Task>| {
-        task.is_some_and(|task| {
-            task.state == State::InProgress && task.is_assigned_to(&agent.handle)
-        })
-    };
-    let mode = tx.stance()?.mode;
-    let held = match (mode, act) {
-        (Mode::Normal, _) | (Mode::Paused | Mode::Draining, Act::Speak | Act::Write) => false,
-        (Mode::Draining, Act::Run(task)) => !own_work_goes_on(task),
-        (Mode::Paused | Mode::Draining | Mode::Quarantined, _) => true,
-    };
-    if held {
-        return Err(Error::forbidden(
-            "operator_mode",
-            format!(
-                "the operator's mode is {}; wait until it is NORMAL",
-                mode.as_str()
-            ),
-        )
-        .with_detail("mode", mode.as_str()));
-    }
-    let code = match (agent.status, act) {
-        (Status::Active | Status::Offline, _)
-        | (Status::Paused | Status::Drained, Act::Speak | Act::Write) => return Ok(()),
-        (Status::Drained, Act::Run(task)) if own_work_goes_on(task) => return Ok(()),
-        (Status::Paused, _) => "agent_paused",
-        (Status::Drained, _) => "agent_drained",
-        (Status::Quarantined, _) => "agent_quarantined",
-    };
-    let why = agent
-        .detail
-        .status_reason
-        .as_deref()
-        .map(|reason| format!(" ({reason})"))
-        .unwrap_or_default();
-    Err(Error::forbidden(
-        code,
-        format!("agent {} is {}{why}", agent.handle, agent.status.as_str()),
-    )
-    .with_detail("status", agent.status.as_str()))
-}
-
-/// Gives an agent another status, for the record; the same status is no change.
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn set_status(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    agent: &mut Agent,
-    to: Status,
-    reason: Option<String>,
-) -> Result<()> {
-    let from = agent.status;
-    agent.status = to;
-    agent.detail.status_reason = reason;
-    agent.detail.status_until = None;
-    if to != Status::Offline {
-        agent.detail.offline_since = None;
-        agent.detail.offline_swept = false;
-    }
-    agent.updated_at = tx.now();
-    tx.put_agent(agent)?;
-    if from == to {
-        return Ok(());
-    }
-    let tenant = agent.tenant.clone();
-    event::record(
-        tx,
-        who,
-        &tenant,
-        Happening::AgentStatusChanged {
-            agent: agent.clone(),
-            from,
-        },
-    )
-}
-
-/// Keeps what its assignees are at in step with a task that moved.
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn follow_task(tx: &mut dyn Tx, task: &Task) -> Result<()> {
-    for handle in task.assignees() {
-        let Some(mut agent) = tx.agent(&task.tenant, handle)? else {
-            continue;
-        };
-        let is_at_it = agent.detail.current_task.as_ref() == Some(&task.id);
-        match (task.state, is_at_it) {
-            (State::InProgress, false) => agent.detail.current_task = Some(task.id.clone()),
-            // Waiting for an approval or blocked, it is still the task the agent is at.
-            (State::InProgress | State::NeedsApproval | State::Blocked, _) | (_, false) => continue,
-            (_, true) => agent.detail.current_task = None,
-        }
-        agent.updated_at = tx.now();
-        tx.put_agent(&agent)?;
-    }
-    Ok(())
-}
-
-/// Closes the agents that were spawned for a task that has ended (OpenClaw contract §9.4).
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn close_children(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    tenant: &TenantId,
-    task: &TaskId,
-) -> Result<()> {
-    let spawned = AgentFilter {
-        tenant: Some(tenant.clone()),
-        spawned: true,
-        ..AgentFilter::default()
-    };
-    for mut agent in tx.agents(&spawned, 0, MOST_SPAWNED)? {
-        if agent.detail.parent_task.as_ref() == Some(task) && !agent.detail.closed {
-            close(tx, who, &mut agent, "the task it was spawned for has ended")?;
-        }
-    }
-    Ok(())
-}
-
-/// Closes an agent for good: it is offline and its tokens open nothing any more.
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn close(tx: &mut dyn Tx, who: &Principal, agent: &mut Agent, why: &str) -> Result<()> {
-    let now = tx.now();
-    for mut token in tx.tokens(&agent.tenant, &agent.handle)? {
-        if token.revoked_at.is_none() {
-            token.revoked_at = Some(now);
-            tx.put_token(&token)?;
-            event::record(tx, who, &agent.tenant, Happening::AgentTokenRevoked(token))?;
-        }
-    }
-    agent.detail.closed = true;
-    set_status(tx, who, agent, Status::Offline, Some(why.to_owned()))
-}
-
-/// More spawned agents than this are never looked at together; far fewer may live at once.
-const MOST_SPAWNED: u32 = 10_000;
