@@ -5,6 +5,7 @@
 //! task, its budget and its grants (`facts`), and what is kept of a verdict (`judge`). Documents are
 //! read, put in force and tried out in `document` and `rehearse`.
 
+mod difference;
 mod document;
 mod facts;
 mod force;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Result, Timestamp};
 
+pub use difference::{Difference, differences};
 pub use document::{Active, Source, active, put, read, remove, versions};
 pub use force::{InForce, in_force};
 pub use judge::{

@@ -6,15 +6,19 @@
 
 mod activity;
 mod agent;
+mod approval;
 mod error;
 mod event;
+mod grant;
 mod heartbeat;
 mod message;
 pub(crate) mod middleware;
 mod notification;
+mod policy;
 mod read;
 mod request;
 mod task;
+mod tool_call;
 mod webhook;
 
 use std::sync::Arc;
@@ -44,6 +48,10 @@ pub(crate) fn routes(app: &App, rates: Rates) -> OpenApiRouter<App> {
         .merge(task::routes())
         .merge(message::routes())
         .merge(notification::routes())
+        .merge(approval::routes())
+        .merge(grant::routes())
+        .merge(policy::routes())
+        .merge(tool_call::routes())
         .merge(event::routes())
         .merge(webhook::routes())
         .layer(from_fn_with_state(guard, guarded))
