@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod grant;
 mod heartbeat;
+pub(crate) mod mcp;
 mod message;
 pub(crate) mod middleware;
 mod notification;
