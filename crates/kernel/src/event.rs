@@ -135,8 +135,8 @@ pub struct Judgement {
     pub decision: String,
     pub risk: String,
     pub violations: Vec<String>,
-    /// The grant that let it through, if one did.
-    pub grant: Option<crate::GrantId>,
+    /// The grants that let it through, if any did.
+    pub grants: Vec<crate::GrantId>,
     pub policy_version: i64,
 }
 

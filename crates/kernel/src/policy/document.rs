@@ -4,7 +4,8 @@ use serde_json::Value;
 use stationmaster_policy::{Document, Fault, Rules};
 
 use super::judge::invalid;
-use super::{Scope, Version, digest, in_force};
+use super::force::narrowest;
+use super::{InForce, Scope, Version, digest, in_force};
 use crate::event::{self, Happening};
 use crate::{Error, Principal, Result, TenantId, Tx};
 
@@ -135,7 +136,7 @@ pub struct Active {
     pub scope: Scope,
     /// 0: built in.
     pub version: i64,
-    pub document: Value,
+    pub document: Document,
     /// `None` for what is built in.
     pub written: Option<Version>,
 }
@@ -156,41 +157,24 @@ pub fn active(tx: &mut dyn Tx, who: &Principal, scope: &Scope) -> Result<Active>
         }
         Scope::Agent(tenant, handle) => in_force(tx, tenant, Some(handle), None)?,
         Scope::Tenant(tenant) => in_force(tx, tenant, None, None)?,
-        Scope::TaskType(_) | Scope::Global | Scope::BuiltIn => {
-            return alone(tx, scope);
-        }
+        Scope::TaskType(_) | Scope::Global | Scope::BuiltIn => first_of(tx, scope)?,
     };
-    shown(tx, force.scope, force.version, force.rules.document())
+    Ok(Active {
+        written: tx.policy(&force.scope.key())?,
+        version: force.version,
+        document: force.rules.document().clone(),
+        scope: force.scope,
+    })
 }
 
-/// The document of a scope that no agent or tenant is named for.
-fn alone(tx: &mut dyn Tx, scope: &Scope) -> Result<Active> {
+/// What governs where no tenant is named.
+fn first_of(tx: &mut dyn Tx, scope: &Scope) -> Result<InForce> {
     let candidates = match scope {
         Scope::TaskType(_) => vec![scope.clone(), Scope::Global],
         Scope::Global => vec![Scope::Global],
         _ => Vec::new(),
     };
-    for candidate in candidates {
-        if let Some(version) = tx.policy(&candidate.key())?.filter(|it| !it.removed) {
-            let document = serde_json::from_str(&version.document).map_err(Error::internal)?;
-            return Ok(Active {
-                scope: candidate,
-                version: version.version,
-                document,
-                written: Some(version),
-            });
-        }
-    }
-    shown(tx, Scope::BuiltIn, 0, &Document::built_in())
-}
-
-fn shown(tx: &mut dyn Tx, scope: Scope, version: i64, document: &Document) -> Result<Active> {
-    Ok(Active {
-        written: tx.policy(&scope.key())?,
-        scope,
-        version,
-        document: document.to_json(),
-    })
+    narrowest(tx, candidates)
 }
 
 /// Every version of a scope's document, newest first.

@@ -8,8 +8,8 @@ use crate::budget;
 use crate::grant::{Grant, Scope};
 use crate::operator::Mode;
 use crate::state::State;
-use crate::task::Task;
-use crate::{ApprovalId, Result, Timestamp, Tx};
+use crate::task::{self, Task};
+use crate::{ApprovalId, Kind, Principal, Result, Timestamp, Tx};
 
 /// No agent is spawned further down than this; a longer chain of parents is not followed.
 const DEEPEST: u32 = 16;
@@ -50,24 +50,30 @@ pub(super) fn context_of(
     standings: Vec<engine::Standing>,
 ) -> Result<engine::Context> {
     let operator_mode = match tx.stance()?.mode {
-        Mode::Normal => engine::Mode::Normal,
-        Mode::Paused => engine::Mode::Paused,
-        Mode::Draining => engine::Mode::Draining,
-        Mode::Quarantined => engine::Mode::Quarantined,
+        Mode::Normal => engine::OperatorMode::Normal,
+        Mode::Paused => engine::OperatorMode::Paused,
+        Mode::Draining => engine::OperatorMode::Draining,
+        Mode::Quarantined => engine::OperatorMode::Quarantined,
     };
     let spawn = match action.kind {
         engine::ActionKind::Spawn => Some(spawn_facts(tx, agent, task)?),
         _ => None,
     };
+    let transition = match (task, action.target_status.as_deref()) {
+        (Some(task), Some(target)) if action.kind == engine::ActionKind::Transition => {
+            Some(transition_facts(tx, agent, task, target)?)
+        }
+        _ => None,
+    };
     Ok(engine::Context {
-        operator_mode: Some(operator_mode),
+        operator_mode,
         task_in_progress_is_own: task.is_some_and(|task| {
             task.state == State::InProgress && task.is_assigned_to(&agent.handle)
         }),
         approvals: standings,
         budget: Some(budget_facts(agent, task, tx.now())),
         spawn,
-        transition: transition_facts(task, action),
+        transition,
     })
 }
 
@@ -111,15 +117,39 @@ fn spawn_facts(tx: &mut dyn Tx, agent: &Agent, task: Option<&Task>) -> Result<en
     })
 }
 
+/// A dry run of a step (OpenClaw contract §5): who may take it, and whether the agent may work on
+/// such tasks at all.
 fn transition_facts(
-    task: Option<&Task>,
-    action: &engine::Action,
-) -> Option<engine::TransitionFacts> {
-    let (task, target) = (task?, action.target_status.as_deref()?);
-    Some(engine::TransitionFacts {
-        from: task.state.as_str().to_owned(),
-        allowed: State::parse(target).is_some_and(|to| task.state.may_become(to)),
-    })
+    tx: &mut dyn Tx,
+    agent: &Agent,
+    task: &Task,
+    target: &str,
+) -> Result<engine::TransitionFacts> {
+    let from = task.state.as_str().to_owned();
+    let kinds = &agent.detail.allowed_kinds;
+    let other_kind = task
+        .kind
+        .filter(|kind| !kinds.is_empty() && !kinds.contains(kind));
+    let outcome = match (State::parse(target), other_kind) {
+        (None, _) => engine::TransitionOutcome::Invalid,
+        (Some(_), Some(kind)) => {
+            engine::TransitionOutcome::TaskTypeNotAllowed(kind.as_str().to_owned())
+        }
+        (Some(to), None) => {
+            let who = Principal::agent(agent.tenant.clone(), agent.handle.clone());
+            match task::check_who(tx, &who, Some(agent), task, to) {
+                Ok(()) => engine::TransitionOutcome::Allowed,
+                Err(error) if error.kind == Kind::Forbidden && to == State::Done => {
+                    engine::TransitionOutcome::RequiresHuman
+                }
+                Err(error) if matches!(error.kind, Kind::Forbidden | Kind::Conflict) => {
+                    engine::TransitionOutcome::Invalid
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    Ok(engine::TransitionFacts { from, outcome })
 }
 
 /// What stands for an approval of this action: the agent's good grants, and the approval that it
@@ -128,7 +158,6 @@ pub(super) fn standings(
     tx: &mut dyn Tx,
     agent: &Agent,
     task: Option<&Task>,
-    fingerprint: &str,
     named: Option<&ApprovalId>,
 ) -> Result<Vec<engine::Standing>> {
     let now = tx.now();
@@ -143,7 +172,7 @@ pub(super) fn standings(
     });
     let mut found: Vec<engine::Standing> = good
         .iter()
-        .filter_map(|grant| standing(grant, fingerprint, named, false))
+        .filter_map(|grant| standing(grant, named, false))
         .collect();
     let Some(named) = named else { return Ok(found) };
     let is_own = tx
@@ -154,23 +183,20 @@ pub(super) fn standings(
         let over = over.iter().filter(|grant| {
             !grant.is_good(now) && grant.agent.as_ref().is_none_or(|it| *it == agent.handle)
         });
-        found.extend(over.filter_map(|it| standing(it, fingerprint, Some(named), true)));
+        found.extend(over.filter_map(|it| standing(it, Some(named), true)));
     }
     Ok(found)
 }
 
 fn standing(
     grant: &Grant,
-    fingerprint: &str,
     named: Option<&ApprovalId>,
     expired: bool,
 ) -> Option<engine::Standing> {
     let scope = match &grant.scope {
         Scope::Action(own) => engine::Scope::Exact(own.clone()),
         Scope::Rule(rule) => engine::Scope::Rule(rule.clone()),
-        Scope::Named if named == Some(&grant.approval) => {
-            engine::Scope::Exact(fingerprint.to_owned())
-        }
+        Scope::Named if named == Some(&grant.approval) => engine::Scope::Named,
         Scope::Named => return None,
     };
     Some(engine::Standing {

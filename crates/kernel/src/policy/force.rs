@@ -29,7 +29,11 @@ pub fn in_force(
     agent: Option<&Handle>,
     task: Option<&Task>,
 ) -> Result<InForce> {
-    let candidates = Scope::candidates(tenant, agent, task);
+    narrowest(tx, Scope::candidates(tenant, agent, task))
+}
+
+/// The rules of the first of these scopes that has any, else what is built in.
+pub(super) fn narrowest(tx: &mut dyn Tx, candidates: Vec<Scope>) -> Result<InForce> {
     let keys: Vec<String> = candidates.iter().map(Scope::key).collect();
     let heads = tx.policy_heads(&keys)?;
     for (scope, key) in candidates.into_iter().zip(&keys) {

@@ -25,11 +25,11 @@ pub struct Verdict {
     pub reason: String,
     pub violations: Vec<String>,
     /// What to ask for, where an approval would let it through.
-    pub approval_required: Option<(String, String)>,
+    pub approval_required: Option<(&'static str, String)>,
     pub fingerprint: String,
-    /// The grant that lets it through, if it takes one.
-    pub grant: Option<GrantId>,
-    /// What that grant comes from.
+    /// The grants that let it through, if it takes any.
+    pub grants: Vec<GrantId>,
+    /// What the first of them comes from.
     pub approval: Option<ApprovalId>,
     pub version: i64,
     pub scope: Scope,
@@ -46,7 +46,7 @@ impl Verdict {
             decision: self.decision.as_str().to_owned(),
             risk: self.level.as_str().to_owned(),
             violations: self.violations.clone(),
-            grant: self.grant.clone(),
+            grants: self.grants.clone(),
             policy_version: self.version,
         }
     }
@@ -72,7 +72,7 @@ pub fn judge(
     if found.decision != Decision::NeedsApproval {
         return finish(tx, agent, task, force, found);
     }
-    let approvals = standings(tx, agent, task, &found.fingerprint, named)?;
+    let approvals = standings(tx, agent, task, named)?;
     if approvals.is_empty() {
         return finish(tx, agent, task, force, found);
     }
@@ -91,8 +91,8 @@ fn finish(
     force: InForce,
     found: engine::Verdict,
 ) -> Result<Verdict> {
-    let grant = found.standing.map(GrantId::new);
-    let approval = match &grant {
+    let grants: Vec<GrantId> = found.standing.into_iter().map(GrantId::new).collect();
+    let approval = match grants.first() {
         Some(id) => tx.grant(id)?.map(|grant| grant.approval),
         None => None,
     };
@@ -105,9 +105,9 @@ fn finish(
         violations: found.violations,
         approval_required: found
             .approval_required
-            .map(|it| (it.kind, it.suggested_justification)),
+            .map(|it| (it.kind.as_str(), it.suggested_justification)),
         fingerprint: found.fingerprint,
-        grant,
+        grants,
         approval,
         version: force.version,
         scope: force.scope,

@@ -5,7 +5,6 @@
 //! task, its budget and its grants (`facts`), and what is kept of a verdict (`judge`). Documents are
 //! read, put in force and tried out in `document` and `rehearse`.
 
-mod difference;
 mod document;
 mod facts;
 mod force;
@@ -18,7 +17,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Result, Timestamp};
 
-pub use difference::{Difference, differences};
 pub use document::{Active, Source, active, put, read, remove, versions};
 pub use force::{InForce, in_force};
 pub use judge::{
@@ -27,7 +25,7 @@ pub use judge::{
 pub use rehearse::{Rehearsal, Shift, rehearse};
 pub use scope::Scope;
 pub use settings::{LoopLimits, Settings, SpawnLimits, settings};
-pub use stationmaster_policy::{Decision, Document, Fault, Rules, redact};
+pub use stationmaster_policy::{Decision, Difference, Document, Fault, Rules};
 
 /// A version of the rules as an operator wrote them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +83,13 @@ pub trait Policies {
     /// # Errors
     /// Whatever the store meets.
     fn policy_versions(&mut self, scope: &str, limit: u32) -> Result<Vec<Version>>;
+}
+
+/// A text with what looks like a secret taken out, and the kinds of secrets that were.
+#[must_use]
+pub fn redact(text: &str) -> (String, Vec<String>) {
+    let (clean, kinds) = stationmaster_policy::redact(text);
+    (clean, kinds.into_iter().map(str::to_owned).collect())
 }
 
 /// SHA-256 in hex.

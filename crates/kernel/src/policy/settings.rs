@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use stationmaster_policy::Span;
+
 use super::{Document, in_force};
 use crate::{Result, TenantId, Tx};
 
@@ -50,26 +52,27 @@ pub fn settings(tx: &mut dyn Tx, tenant: &TenantId) -> Result<Settings> {
 
 impl Settings {
     fn of(document: &Document) -> Self {
-        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let span = |span: Span| Duration::from_secs(span.0);
+        let (spawn, loops) = (&document.spawn, &document.loops);
         Self {
             spawn: SpawnLimits {
-                max_active: 30,
-                max_per_parent_task: 3,
-                max_depth: 2,
-                lifetime: minutes(6 * 60),
+                max_active: spawn.max_active,
+                max_per_parent_task: spawn.max_per_parent_task,
+                max_depth: spawn.max_depth,
+                lifetime: span(spawn.lifetime),
             },
             loops: LoopLimits {
-                comments: 20,
-                comments_within: minutes(30),
-                reviews: 3,
-                ping_pong: 8,
-                ping_pong_within: minutes(10),
-                tool_retries: 3,
-                tool_retries_within: minutes(10),
+                comments: loops.comments.most,
+                comments_within: span(loops.comments.within),
+                reviews: loops.reviews.most,
+                ping_pong: loops.ping_pong.most,
+                ping_pong_within: span(loops.ping_pong.within),
+                tool_retries: loops.tool_retries.most,
+                tool_retries_within: span(loops.tool_retries.within),
             },
-            lead_may_complete: document.lead_may_complete,
-            lead_may_approve_yellow: document.lead_may_approve_yellow,
-            dual_control_red: document.dual_control_red,
+            lead_may_complete: document.approvals.lead_may_complete,
+            lead_may_approve_yellow: document.approvals.lead_may_approve_yellow,
+            dual_control_red: document.approvals.dual_control_red,
         }
     }
 }

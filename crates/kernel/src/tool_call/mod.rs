@@ -91,8 +91,9 @@ pub struct Judged {
     pub decision: String,
     pub reason: String,
     pub violations: Vec<String>,
-    /// The grant that let it through, if one did.
-    pub grant: Option<GrantId>,
+    /// The grants that let it through, if any did.
+    pub grants: Vec<GrantId>,
+    /// What the first of them comes from.
     pub approval: Option<crate::ApprovalId>,
 }
 

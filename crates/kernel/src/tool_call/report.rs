@@ -83,7 +83,7 @@ pub fn report(tx: &mut dyn Tx, who: &Principal, report: Report) -> Result<Report
             verdict: Box::new(verdict),
         });
     }
-    if let Some(id) = &verdict.grant {
+    for id in &verdict.grants {
         grant::consume(tx, who, id)?;
     }
     let what = Happening::ToolCallStarted(call.clone());
@@ -163,7 +163,7 @@ fn new_call(
             decision: verdict.decision.as_str().to_owned(),
             reason: verdict.reason.clone(),
             violations: verdict.violations.clone(),
-            grant: verdict.grant.clone(),
+            grants: verdict.grants.clone(),
             approval: verdict.approval.clone(),
         }),
         fingerprint: Some(verdict.fingerprint.clone()),

@@ -268,7 +268,7 @@ fn tell(what: &Happening) -> Option<Told> {
         Happening::ToolCallStarted(it) => Told {
             metadata: json!({"toolName": it.tool, "riskLevel": it.level.as_str(),
                 "policyResult": it.judged.as_ref().map(|judged| judged.decision.clone()),
-                "grantId": it.judged.as_ref().and_then(|judged| judged.grant.as_ref()).map(ToString::to_string)}),
+                "grantIds": it.judged.as_ref().map(|judged| ids(&judged.grants))}),
             ..told(
                 "TOOL_CALL_STARTED",
                 format!("Agent {} called {}", it.agent, it.tool),
@@ -424,10 +424,14 @@ fn judged(action: &'static str, it: &Judgement) -> Told {
             "riskLevel": it.risk,
             "violations": it.violations,
             "action": it.action,
-            "grantId": it.grant.as_ref().map(ToString::to_string),
+            "grantIds": ids(&it.grants),
             "policyVersion": it.policy_version,
         }),
     }
+}
+
+fn ids(grants: &[stationmaster_kernel::GrantId]) -> Vec<String> {
+    grants.iter().map(ToString::to_string).collect()
 }
 
 /// Under which names the log keeps what an action names; empty for an action that there is not.

@@ -67,7 +67,7 @@ pub(super) struct PolicyResult {
     violations: Vec<String>,
     /// What let it through, if an approval did.
     approval_id: Option<String>,
-    grant_id: Option<String>,
+    grant_ids: Vec<String>,
 }
 
 impl From<tool_call::ToolCall> for ToolCall {
@@ -86,7 +86,7 @@ impl From<tool_call::ToolCall> for ToolCall {
                 reason: judged.reason,
                 violations: judged.violations,
                 approval_id: judged.approval.map(String::from),
-                grant_id: judged.grant.map(String::from),
+                grant_ids: judged.grants.into_iter().map(String::from).collect(),
             }),
             input_preview: it.input_preview,
             input_hash: it.input_hash,

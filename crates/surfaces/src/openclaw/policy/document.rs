@@ -53,7 +53,7 @@ impl From<Active> for Policy {
             scope: it.scope.word(),
             scope_id: it.scope.id(),
             version: it.version,
-            document: it.document,
+            document: it.document.to_json(),
             created_by: it
                 .written
                 .as_ref()
@@ -118,10 +118,8 @@ pub(super) struct Difference {
     #[schema(example = "approvals.leadMayApproveYellow")]
     path: String,
     /// `null`: it is not there.
-    #[schema(value_type = Option<Object>)]
-    old: Option<Value>,
-    #[schema(value_type = Option<Object>)]
-    new: Option<Value>,
+    old: Value,
+    new: Value,
 }
 
 /// What a document would have decided otherwise.
@@ -308,7 +306,7 @@ async fn diff(
     let document = document?;
     read(&app, move |tx| {
         let active = policy::active(tx, &who, &scope)?;
-        let changes = policy::differences(&active.document, &document.to_json());
+        let changes = active.document.diff(&document);
         Ok(Diff {
             policy_version: active.version,
             changes: changes

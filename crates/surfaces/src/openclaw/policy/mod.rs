@@ -63,11 +63,11 @@ pub(super) struct Answered {
     budget: Budget,
     /// What tells this action from others.
     fingerprint: String,
-    /// The approval that lets it through, and its grant.
+    /// The approval that lets it through, and the grants that it would use.
     #[serde(skip_serializing_if = "Option::is_none")]
     approval_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grant_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    grant_ids: Vec<String>,
     policy_version: i64,
     /// Whose rules: `GLOBAL`, `TENANT`, `AGENT`, `TASK_TYPE`, `TASK` or `BUILT_IN`.
     policy_scope: &'static str,
@@ -79,7 +79,8 @@ pub(super) struct Answered {
 pub(super) struct Required {
     #[serde(rename = "type")]
     #[schema(example = "TOOL_EXEC")]
-    kind: String,
+    #[schema(value_type = String)]
+    kind: &'static str,
     suggested_justification: String,
 }
 
@@ -126,7 +127,7 @@ impl From<Evaluation> for Answered {
             budget: it.budget.into(),
             fingerprint: verdict.fingerprint,
             approval_id: verdict.approval.map(String::from),
-            grant_id: verdict.grant.map(String::from),
+            grant_ids: verdict.grants.into_iter().map(String::from).collect(),
             policy_version: verdict.version,
             policy_scope: verdict.scope.word(),
         }
