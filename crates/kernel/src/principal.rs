@@ -122,6 +122,20 @@ impl Principal {
         ))
     }
 
+    /// Lets nobody pass but an operator; `what` goes on from "may".
+    ///
+    /// # Errors
+    /// [`Kind::Forbidden`](crate::Kind::Forbidden) for everybody else.
+    pub fn require_operator(&self, what: &str) -> Result<()> {
+        if self.is_operator() {
+            return Ok(());
+        }
+        Err(
+            Error::forbidden("forbidden", format!("only an operator may {what}"))
+                .with_detail("requiredRole", "OPERATOR"),
+        )
+    }
+
     /// The tenant that this caller's work belongs to.
     ///
     /// # Errors

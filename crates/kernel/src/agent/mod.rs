@@ -1,15 +1,37 @@
 //! Agents: who works. Keyed by tenant and handle (rulings 3).
+//!
+//! An agent is made at first use or registered. Registering, statuses, heartbeats, absence and
+//! spawning each have a file in this folder; this one holds what an agent is and where it is kept.
 
-use std::time::Duration;
+mod absence;
+mod beat;
+mod control;
+mod gate;
+mod portrait;
+mod purse;
+mod register;
+mod spawn;
+mod work;
+
+pub use absence::settle_due;
+pub use beat::{Beat, Health, NewBeat, beat};
+pub use control::{
+    Command, Controlled, Order, control, note_error, note_success, quarantine, set_status,
+};
+pub use gate::{Act, acting, permit};
+pub use portrait::{Portrait, portrait};
+pub use purse::Balance;
+pub use register::{Change, NewAgent, register, update};
+pub use spawn::{Limits, Standing, standing};
+
+pub(crate) use control::close_children;
+pub(crate) use work::follow_task;
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::{self, Happening};
 use crate::kind::TaskKind;
 use crate::money::MicroUsd;
-use crate::operator::Mode;
-use crate::state::State;
-use crate::task::Task;
 use crate::{AgentId, Error, Handle, Object, Principal, Result, TaskId, TenantId, Timestamp, Tx};
 
 /// A worker of one tenant.
@@ -57,8 +79,10 @@ pub struct Detail {
     pub max_sub_agents: u32,
     /// The agent that spawned it.
     pub parent: Option<Handle>,
-    /// The task for which it was spawned.
+    /// The task for which it was spawned; only agents that agents spawned have one.
     pub parent_task: Option<TaskId>,
+    /// How many agents up the line spawned each other; 0 for one that no agent spawned.
+    pub depth: u32,
     /// When a spawned agent is closed whatever it does.
     pub closes_at: Option<Timestamp>,
     /// Closed for good: its tokens are revoked and no sign of life brings it back.
@@ -67,6 +91,10 @@ pub struct Detail {
     pub session_key: Option<String>,
     /// In seconds. `None`: it is never taken for dead.
     pub heartbeat_interval: Option<u32>,
+    /// When it last wrote anything, to the minute: that too is a sign of life.
+    pub last_seen_at: Option<Timestamp>,
+    /// What its last heartbeat brought along.
+    pub vitals: Option<Object>,
     /// Since when it has been silent, once it was found to be.
     pub offline_since: Option<Timestamp>,
     /// Its tasks were taken for blocked after a second period of silence.
@@ -115,11 +143,14 @@ impl Default for Detail {
             max_sub_agents: 3,
             parent: None,
             parent_task: None,
+            depth: 0,
             closes_at: None,
             closed: false,
             current_task: None,
             session_key: None,
             heartbeat_interval: None,
+            last_seen_at: None,
+            vitals: None,
             offline_since: None,
             offline_swept: false,
             error_streak: 0,
@@ -168,41 +199,8 @@ impl Status {
     }
 }
 
-impl Agent {
-    /// When something falls due that only time brings: a pause ends, silence becomes absence, a
-    /// spawned agent's life is over, a budget's day ends.
-    #[must_use]
-    pub fn due_at(&self) -> Option<Timestamp> {
-        let detail = &self.detail;
-        if detail.closed {
-            return None;
-        }
-        [detail.status_until, self.silent_at(), detail.closes_at]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    /// When its silence means that it is gone; once it is, when its tasks are taken for blocked.
-    #[must_use]
-    pub fn silent_at(&self) -> Option<Timestamp> {
-        let detail = &self.detail;
-        let interval = Duration::from_secs(detail.heartbeat_interval?.into());
-        let patience = (2 * interval).max(MIN_SILENCE);
-        match (self.status, detail.offline_since) {
-            (Status::Offline, Some(_)) if detail.offline_swept => None,
-            (Status::Offline, Some(since)) => Some(since.after(patience)),
-            (Status::Offline, None) => None,
-            _ => Some(self.last_heartbeat_at?.after(patience)),
-        }
-    }
-}
-
-/// No agent is taken for dead sooner (OpenClaw contract §7).
-const MIN_SILENCE: Duration = Duration::from_secs(300);
-
 /// How much an agent may do on its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Rank {
     Intern,
@@ -269,6 +267,47 @@ pub struct AgentFilter {
     pub parent: Option<Handle>,
     /// Only agents that agents spawned.
     pub spawned: bool,
+    /// Spawned for this task.
+    pub parent_task: Option<TaskId>,
+    /// Only agents that are not closed for good.
+    pub open: bool,
+}
+
+/// The agent of this name as it is now, if it is there for this caller.
+///
+/// # Errors
+/// `agent_not_found`, for another tenant's agent too.
+pub fn get(tx: &mut dyn Tx, who: &Principal, tenant: &TenantId, handle: &Handle) -> Result<Agent> {
+    let now = tx.now();
+    Ok(find(tx, who, tenant, handle)?.as_of(now))
+}
+
+/// As [`get`], but as it was last written: what a rule goes on from.
+fn find(tx: &mut dyn Tx, who: &Principal, tenant: &TenantId, handle: &Handle) -> Result<Agent> {
+    let found = match who.sees(tenant) {
+        true => tx.agent(tenant, handle)?,
+        false => None,
+    };
+    found.ok_or_else(|| Error::not_found("agent_not_found", "there is no such agent"))
+}
+
+/// A numbered page of the agents that the caller sees, and how many there are.
+///
+/// # Errors
+/// Whatever the store meets.
+pub fn list(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    filter: AgentFilter,
+    offset: u32,
+    limit: u32,
+) -> Result<(Vec<Agent>, u64)> {
+    let tenant = who.tenant.clone().or(filter.tenant);
+    let filter = AgentFilter { tenant, ..filter };
+    let now = tx.now();
+    let page = tx.agents(&filter, offset, limit)?;
+    let total = tx.agent_count(&filter)?;
+    Ok((page.into_iter().map(|it| it.as_of(now)).collect(), total))
 }
 
 /// The agent of this name, made at first use with no limits (rulings 3).
@@ -285,7 +324,15 @@ pub fn ensure(
         return Ok(agent);
     }
     tx.ensure_tenant(tenant)?;
-    let agent = Agent {
+    let agent = blank(tx, tenant, handle);
+    tx.put_agent(&agent)?;
+    event::record(tx, who, tenant, Happening::AgentRegistered(agent.clone()))?;
+    Ok(agent)
+}
+
+/// An agent of which nothing is known yet but its name.
+fn blank(tx: &mut dyn Tx, tenant: &TenantId, handle: &Handle) -> Agent {
+    Agent {
         id: AgentId::new(tx.mint(AgentId::PREFIX)),
         tenant: tenant.clone(),
         handle: handle.clone(),
@@ -299,195 +346,36 @@ pub fn ensure(
             name: handle.to_string(),
             ..Detail::default()
         },
-    };
-    tx.put_agent(&agent)?;
-    event::record(tx, who, tenant, Happening::AgentRegistered(agent.clone()))?;
-    Ok(agent)
+    }
 }
 
 /// Sees to it that the tenant and, when an agent speaks, the agent are there.
 pub(crate) fn ensure_caller(tx: &mut dyn Tx, who: &Principal) -> Result<TenantId> {
     let tenant = who.tenant()?.clone();
     match who.handle() {
-        Some(handle) => drop(ensure(tx, who, &tenant, handle)?),
+        Some(_) => drop(acting(tx, who)?),
         None => tx.ensure_tenant(&tenant)?,
     }
     Ok(tenant)
 }
 
-/// What an agent is about to do, as far as its status has a say in it (OpenClaw contract §6).
-#[derive(Debug, Clone, Copy)]
-pub enum Act<'a> {
-    /// Take a task, or begin with one.
-    Start,
-    /// Begin a run, on a task or on none.
-    Run(Option<&'a Task>),
-    /// Post a message.
-    Speak,
-    /// Anything else that changes something.
-    Write,
-}
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
 
-/// The agent that speaks, if an agent does, brought back from absence: whatever an agent writes is
-/// a sign of life. A closed agent stays closed.
-///
-/// # Errors
-/// Whatever the store meets.
-pub fn acting(tx: &mut dyn Tx, who: &Principal) -> Result<Option<Agent>> {
-    let (Some(handle), Some(tenant)) = (who.handle(), &who.tenant) else {
-        return Ok(None);
-    };
-    let mut agent = ensure(tx, who, tenant, handle)?;
-    if agent.status == Status::Offline && !agent.detail.closed {
-        set_status(tx, who, &mut agent, Status::Active, None)?;
-    }
-    Ok(Some(agent))
-}
-
-/// Refuses what the agent's status or the operator's mode forbids.
-///
-/// # Errors
-/// `agent_paused`, `agent_drained`, `agent_quarantined`, `operator_mode`: forbidden.
-pub fn permit(tx: &mut dyn Tx, agent: &Agent, act: Act<'_>) -> Result<()> {
-    let own_work_goes_on = |task: Option<&Task>| {
-        task.is_some_and(|task| {
-            task.state == State::InProgress && task.is_assigned_to(&agent.handle)
-        })
-    };
-    let mode = tx.stance()?.mode;
-    let held = match (mode, act) {
-        (Mode::Normal, _) | (Mode::Paused | Mode::Draining, Act::Speak | Act::Write) => false,
-        (Mode::Draining, Act::Run(task)) => !own_work_goes_on(task),
-        (Mode::Paused | Mode::Draining | Mode::Quarantined, _) => true,
-    };
-    if held {
-        return Err(Error::forbidden(
-            "operator_mode",
-            format!(
-                "the operator's mode is {}; wait until it is NORMAL",
-                mode.as_str()
-            ),
-        )
-        .with_detail("mode", mode.as_str()));
-    }
-    let code = match (agent.status, act) {
-        (Status::Active | Status::Offline, _)
-        | (Status::Paused | Status::Drained, Act::Speak | Act::Write) => return Ok(()),
-        (Status::Drained, Act::Run(task)) if own_work_goes_on(task) => return Ok(()),
-        (Status::Paused, _) => "agent_paused",
-        (Status::Drained, _) => "agent_drained",
-        (Status::Quarantined, _) => "agent_quarantined",
-    };
-    let why = agent
-        .detail
-        .status_reason
-        .as_deref()
-        .map(|reason| format!(" ({reason})"))
-        .unwrap_or_default();
-    Err(Error::forbidden(
-        code,
-        format!("agent {} is {}{why}", agent.handle, agent.status.as_str()),
-    )
-    .with_detail("status", agent.status.as_str()))
-}
-
-/// Gives an agent another status, for the record; the same status is no change.
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn set_status(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    agent: &mut Agent,
-    to: Status,
-    reason: Option<String>,
-) -> Result<()> {
-    let from = agent.status;
-    agent.status = to;
-    agent.detail.status_reason = reason;
-    agent.detail.status_until = None;
-    if to != Status::Offline {
-        agent.detail.offline_since = None;
-        agent.detail.offline_swept = false;
-    }
-    agent.updated_at = tx.now();
-    tx.put_agent(agent)?;
-    if from == to {
-        return Ok(());
-    }
-    let tenant = agent.tenant.clone();
-    event::record(
-        tx,
-        who,
-        &tenant,
-        Happening::AgentStatusChanged {
-            agent: agent.clone(),
-            from,
-        },
-    )
-}
-
-/// Keeps what its assignees are at in step with a task that moved.
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn follow_task(tx: &mut dyn Tx, task: &Task) -> Result<()> {
-    for handle in task.assignees() {
-        let Some(mut agent) = tx.agent(&task.tenant, handle)? else {
-            continue;
-        };
-        let is_at_it = agent.detail.current_task.as_ref() == Some(&task.id);
-        match (task.state, is_at_it) {
-            (State::InProgress, false) => agent.detail.current_task = Some(task.id.clone()),
-            // Waiting for an approval or blocked, it is still the task the agent is at.
-            (State::InProgress | State::NeedsApproval | State::Blocked, _) | (_, false) => continue,
-            (_, true) => agent.detail.current_task = None,
-        }
-        agent.updated_at = tx.now();
-        tx.put_agent(&agent)?;
-    }
-    Ok(())
-}
-
-/// Closes the agents that were spawned for a task that has ended (OpenClaw contract §9.4).
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn close_children(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    tenant: &TenantId,
-    task: &TaskId,
-) -> Result<()> {
-    let spawned = AgentFilter {
-        tenant: Some(tenant.clone()),
-        spawned: true,
-        ..AgentFilter::default()
-    };
-    for mut agent in tx.agents(&spawned, 0, MOST_SPAWNED)? {
-        if agent.detail.parent_task.as_ref() == Some(task) && !agent.detail.closed {
-            close(tx, who, &mut agent, "the task it was spawned for has ended")?;
+    /// An agent of which nothing is known.
+    pub(crate) fn agent() -> Agent {
+        Agent {
+            id: AgentId::new("agent_1"),
+            tenant: "t".parse().unwrap(),
+            handle: "a".parse().unwrap(),
+            rank: Rank::Specialist,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            last_heartbeat_at: None,
+            health: None,
+            status: Status::Active,
+            detail: Detail::default(),
         }
     }
-    Ok(())
 }
-
-/// Closes an agent for good: it is offline and its tokens open nothing any more.
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn close(tx: &mut dyn Tx, who: &Principal, agent: &mut Agent, why: &str) -> Result<()> {
-    let now = tx.now();
-    for mut token in tx.tokens(&agent.tenant, &agent.handle)? {
-        if token.revoked_at.is_none() {
-            token.revoked_at = Some(now);
-            tx.put_token(&token)?;
-            event::record(tx, who, &agent.tenant, Happening::AgentTokenRevoked(token))?;
-        }
-    }
-    agent.detail.closed = true;
-    set_status(tx, who, agent, Status::Offline, Some(why.to_owned()))
-}
-
-/// More spawned agents than this are never looked at together; far fewer may live at once.
-const MOST_SPAWNED: u32 = 10_000;
