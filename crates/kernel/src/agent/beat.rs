@@ -11,7 +11,7 @@ use crate::event::{self, Happening};
 use crate::heartbeat::Heartbeat;
 use crate::notification::{self, Notification, NotificationFilter, Target};
 use crate::state::State;
-use crate::task::{BoardFilter, BoardOrder, BoardPage, Task};
+use crate::task::{BoardOrder, BoardPage, Task};
 use crate::{Error, NotificationId, Object, Principal, Result, TaskId, Tx, text};
 
 /// What was not acknowledged is shown this long.
@@ -261,13 +261,14 @@ fn decidable(_agent: &Agent) -> Vec<Approval> {
 }
 
 fn assigned(tx: &mut dyn Tx, agent: &Agent) -> Result<Vec<Task>> {
-    let filter = BoardFilter {
-        tenant: Some(agent.tenant.clone()),
-        states: vec![State::InProgress, State::Assigned],
-        assignee: Some(agent.handle.clone()),
-        ..BoardFilter::default()
+    let states = [State::InProgress, State::Assigned];
+    let most_urgent = BoardPage {
+        order: BoardOrder::Priority,
+        descending: false,
+        offset: 0,
+        limit: SHOWN,
     };
-    let mut tasks = tx.board(&filter, most_urgent(SHOWN))?;
+    let mut tasks = tx.held_tasks(&agent.tenant, &agent.handle, &states, most_urgent)?;
     tasks.sort_by_key(|task| task.state != State::InProgress);
     Ok(tasks)
 }
@@ -277,21 +278,5 @@ fn claimable(tx: &mut dyn Tx, agent: &Agent) -> Result<Vec<Task>> {
     if agent.rank == Rank::Intern || refusal(mode, agent, Act::Start).is_some() {
         return Ok(Vec::new());
     }
-    let filter = BoardFilter {
-        tenant: Some(agent.tenant.clone()),
-        states: vec![State::Inbox],
-        kinds: agent.detail.allowed_kinds.clone(),
-        unassigned: true,
-        ..BoardFilter::default()
-    };
-    tx.board(&filter, most_urgent(OFFERED))
-}
-
-fn most_urgent(limit: u32) -> BoardPage {
-    BoardPage {
-        order: BoardOrder::Priority,
-        descending: false,
-        offset: 0,
-        limit,
-    }
+    tx.claimable_tasks(&agent.tenant, &agent.detail.allowed_kinds, OFFERED)
 }

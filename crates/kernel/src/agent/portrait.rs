@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Agent, Balance, get};
 use crate::run::{self, Run, RunFilter};
 use crate::state::State;
-use crate::task::{BoardFilter, BoardOrder, BoardPage, Task};
+use crate::task::{BoardOrder, BoardPage, Task};
 use crate::{Handle, MicroUsd, Principal, Result, TaskId, TenantId, Timestamp, Tx};
 
 /// So many runs are shown.
@@ -46,19 +46,13 @@ pub fn portrait(
 ) -> Result<Portrait> {
     let agent = get(tx, who, tenant, handle)?;
     let now = tx.now();
-    let in_state = |state| BoardFilter {
-        tenant: Some(tenant.clone()),
-        states: vec![state],
-        assignee: Some(handle.clone()),
-        ..BoardFilter::default()
-    };
     let latest = BoardPage {
         order: BoardOrder::UpdatedAt,
         descending: true,
         offset: 0,
         limit: TASKS_TIMED,
     };
-    let done = tx.board(&in_state(State::Done), latest)?;
+    let done = tx.held_tasks(tenant, handle, &[State::Done], latest)?;
     let current_task = match agent.detail.current_task.clone() {
         Some(id) => visible(tx, tenant, &id)?,
         None => None,
@@ -74,8 +68,8 @@ pub fn portrait(
     };
     let costs = tx.run_costs(&this_week)?;
     Ok(Portrait {
-        tasks_completed: tx.board_count(&in_state(State::Done))?,
-        tasks_in_progress: tx.board_count(&in_state(State::InProgress))?,
+        tasks_completed: tx.held_task_count(tenant, handle, &[State::Done])?,
+        tasks_in_progress: tx.held_task_count(tenant, handle, &[State::InProgress])?,
         balance: agent.balance(now),
         spent_this_week: costs
             .iter()

@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::state::State;
-use crate::task::{BoardFilter, BoardOrder, BoardPage, Task};
+use crate::task::{BoardOrder, BoardPage, Task};
 use crate::transition::{self, Step};
 use crate::{Principal, Result, Tx};
 
@@ -11,12 +11,6 @@ const AT_ONCE: u32 = 200;
 
 /// The tasks in these states on which nobody but this agent works, oldest first.
 pub(super) fn held_alone(tx: &mut dyn Tx, agent: &Agent, states: &[State]) -> Result<Vec<Task>> {
-    let filter = BoardFilter {
-        tenant: Some(agent.tenant.clone()),
-        states: states.to_vec(),
-        assignee: Some(agent.handle.clone()),
-        ..BoardFilter::default()
-    };
     let mut found = Vec::new();
     for offset in (0..).step_by(AT_ONCE as usize) {
         let page = BoardPage {
@@ -25,7 +19,7 @@ pub(super) fn held_alone(tx: &mut dyn Tx, agent: &Agent, states: &[State]) -> Re
             offset,
             limit: AT_ONCE,
         };
-        let tasks = tx.board(&filter, page)?;
+        let tasks = tx.held_tasks(&agent.tenant, &agent.handle, states, page)?;
         let is_last = tasks.len() < AT_ONCE as usize;
         found.extend(
             tasks
