@@ -4,13 +4,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::agent;
+use crate::agent::{self, Agent, Rank};
 use crate::error::Problems;
 use crate::event::ActorKind;
 use crate::event::{self, Happening};
 use crate::money::MicroUsd;
 use crate::notification::{self, Type, Wake};
 use crate::page::{List, Page, Placed, Position};
+use crate::policy;
 use crate::task;
 use crate::text;
 use crate::{
@@ -43,6 +44,14 @@ impl Risk {
         [Self::Low, Self::Medium, Self::High]
             .into_iter()
             .find(|risk| risk.as_str() == text)
+    }
+}
+
+impl Risk {
+    /// Whether it is RED in the OpenClaw contract's words; anything less is YELLOW (rulings 7).
+    #[must_use]
+    pub fn is_red(self) -> bool {
+        self == Self::High
     }
 }
 
@@ -179,6 +188,14 @@ impl Ask {
 impl Placed for Approval {
     fn position(&self) -> Position {
         self.position
+    }
+}
+
+impl Approval {
+    /// Whether it waited too long, written down yet or not (rulings 12).
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.status == Status::Pending && self.expires_at.is_some_and(|at| at <= now)
     }
 }
 
@@ -454,4 +471,28 @@ pub(crate) fn pending_on(tx: &mut dyn Tx, task: &TaskId) -> Result<Vec<Approval>
         ..ApprovalFilter::default()
     };
     tx.approval_board(&filter, 0, 200)
+}
+
+/// What this agent may decide, oldest first: nothing, unless it is a LEAD and the rules let one
+/// decide YELLOW requests of other agents (OpenClaw contract §10.3).
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn decidable_by(tx: &mut dyn Tx, agent: &Agent) -> Result<Vec<Approval>> {
+    if agent.rank != Rank::Lead || !policy::settings(tx)?.lead_may_approve_yellow {
+        return Ok(Vec::new());
+    }
+    let filter = ApprovalFilter {
+        tenant: Some(agent.tenant.clone()),
+        statuses: vec![Status::Pending],
+        ask: Some(Ask::ToolExec),
+        ..ApprovalFilter::default()
+    };
+    let now = tx.now();
+    let mut found = tx.approval_board(&filter, 0, 200)?;
+    found.retain(|approval| {
+        approval.requestor != agent.handle && !approval.risk.is_red() && !approval.is_expired(now)
+    });
+    found.reverse();
+    Ok(found)
 }

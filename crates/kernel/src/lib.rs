@@ -14,6 +14,7 @@
 pub mod agent;
 pub mod alert;
 pub mod approval;
+pub mod budget;
 pub mod document;
 pub mod error;
 pub mod event;
@@ -23,6 +24,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod kind;
 pub mod lease;
+pub mod loops;
 pub mod message;
 pub mod money;
 pub mod notification;

@@ -122,12 +122,12 @@ impl Principal {
         ))
     }
 
-    /// Lets nobody pass but an operator; `what` goes on from "may".
+    /// Refuses everybody but operators.
     ///
     /// # Errors
-    /// [`Kind::Forbidden`](crate::Kind::Forbidden) for everybody else.
-    pub fn require_operator(&self, what: &str) -> Result<()> {
-        if self.is_operator() {
+    /// [`Kind::Forbidden`](crate::Kind::Forbidden), naming what was asked for.
+    pub fn operate(&self, what: &str) -> Result<()> {
+        if matches!(self.role, Role::Operator | Role::System) {
             return Ok(());
         }
         Err(

@@ -40,6 +40,12 @@ impl Status {
         }
     }
 
+    /// It did not end as it should.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Timeout)
+    }
+
     /// The status of this name, in upper case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

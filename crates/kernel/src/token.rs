@@ -67,15 +67,10 @@ pub struct NewToken {
 ///
 /// # Errors
 /// Forbidden for agents; `agent_not_found`; `agent_closed`; a lifetime that is none.
-pub fn mint(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    tenant: &TenantId,
-    handle: &Handle,
-    new: &NewToken,
-) -> Result<Token> {
-    who.require_operator("make tokens")?;
-    let agent = agent::get(tx, who, tenant, handle)?;
+pub fn mint(tx: &mut dyn Tx, who: &Principal, handle: &Handle, new: &NewToken) -> Result<Token> {
+    who.operate("make tokens")?;
+    let tenant = who.tenant()?;
+    let agent = agent::find(tx, tenant, handle)?;
     if agent.detail.closed {
         return Err(Error::conflict(
             "agent_closed",
@@ -122,14 +117,10 @@ pub(crate) fn issue(
 ///
 /// # Errors
 /// Forbidden for agents; `agent_not_found`.
-pub fn list(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    tenant: &TenantId,
-    handle: &Handle,
-) -> Result<Vec<Token>> {
-    who.require_operator("see tokens")?;
-    agent::get(tx, who, tenant, handle)?;
+pub fn list(tx: &mut dyn Tx, who: &Principal, handle: &Handle) -> Result<Vec<Token>> {
+    who.operate("see tokens")?;
+    let tenant = who.tenant()?;
+    agent::find(tx, tenant, handle)?;
     tx.tokens(tenant, handle)
 }
 
@@ -137,15 +128,9 @@ pub fn list(
 ///
 /// # Errors
 /// Forbidden for agents; `agent_not_found`; `token_not_found`.
-pub fn revoke(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    tenant: &TenantId,
-    handle: &Handle,
-    id: &TokenId,
-) -> Result<Token> {
-    who.require_operator("revoke tokens")?;
-    let found = list(tx, who, tenant, handle)?;
+pub fn revoke(tx: &mut dyn Tx, who: &Principal, handle: &Handle, id: &TokenId) -> Result<Token> {
+    who.operate("revoke tokens")?;
+    let found = list(tx, who, handle)?;
     let Some(mut token) = found.into_iter().find(|token| token.id == *id) else {
         return Err(Error::not_found(
             "token_not_found",

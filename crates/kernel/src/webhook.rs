@@ -164,22 +164,12 @@ pub trait Webhooks {
     fn drop_deliveries(&mut self, before: Timestamp, limit: u32) -> Result<u64>;
 }
 
-fn only_operators(who: &Principal) -> Result<()> {
-    if who.is_operator() {
-        return Ok(());
-    }
-    Err(
-        Error::forbidden("forbidden", "only an operator has webhooks")
-            .with_detail("requiredRole", "OPERATOR"),
-    )
-}
-
 /// Makes a webhook; it is told what happens from now on.
 ///
 /// # Errors
 /// Every problem of the request; forbidden for agents.
 pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewWebhook) -> Result<Webhook> {
-    only_operators(who)?;
+    who.operate("have webhooks")?;
     if tx.webhooks()?.len() >= MOST {
         return Err(Error::invalid(
             "url",
@@ -205,7 +195,7 @@ pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewWebhook) -> Result<Webho
 /// # Errors
 /// `webhook_not_found`; forbidden for agents.
 pub fn get(tx: &mut dyn Tx, who: &Principal, id: &WebhookId) -> Result<Webhook> {
-    only_operators(who)?;
+    who.operate("have webhooks")?;
     tx.webhook(id)?
         .ok_or_else(|| Error::not_found("webhook_not_found", "there is no such webhook"))
 }
@@ -215,7 +205,7 @@ pub fn get(tx: &mut dyn Tx, who: &Principal, id: &WebhookId) -> Result<Webhook> 
 /// # Errors
 /// Forbidden for agents.
 pub fn list(tx: &mut dyn Tx, who: &Principal) -> Result<Vec<Webhook>> {
-    only_operators(who)?;
+    who.operate("have webhooks")?;
     tx.webhooks()
 }
 

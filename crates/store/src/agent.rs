@@ -23,11 +23,12 @@ impl Agents for Handle<'_> {
         let detail = to_json(&agent.detail)?;
         self.execute(
             "INSERT INTO agent (id, tenant, handle, rank, created_at, updated_at, last_heartbeat_at, health, status, \
-             parent, parent_task, closed, due_at, detail) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+             parent, parent_task, closed, due_at, detail, called) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
              ON CONFLICT (tenant, handle) DO UPDATE SET rank = excluded.rank, updated_at = excluded.updated_at, \
              last_heartbeat_at = excluded.last_heartbeat_at, health = excluded.health, status = excluded.status, \
-             parent = excluded.parent, parent_task = excluded.parent_task, closed = excluded.closed, due_at = excluded.due_at, detail = excluded.detail",
+             parent = excluded.parent, parent_task = excluded.parent_task, closed = excluded.closed, \
+             due_at = excluded.due_at, detail = excluded.detail, called = excluded.called",
             params![
                 agent.id.as_str(),
                 agent.tenant.as_str(),
@@ -43,6 +44,7 @@ impl Agents for Handle<'_> {
                 i64::from(agent.detail.closed),
                 agent.due_at().map(|at| at.0),
                 &detail,
+                &agent.detail.name.to_lowercase(),
             ],
         )
         .map(drop)
@@ -63,6 +65,14 @@ impl Agents for Handle<'_> {
         narrow(&mut select, filter);
         let (sql, params) = select.parts();
         self.number(sql, params)
+    }
+
+    fn agent_called(&mut self, tenant: &TenantId, name: &str) -> Result<Option<Name>> {
+        self.one(
+            "SELECT handle FROM agent WHERE tenant = ?1 AND called = ?2 ORDER BY handle LIMIT 1",
+            params![tenant.as_str(), &name.to_lowercase()],
+            |mut row| row.text()?.parse(),
+        )
     }
 
     fn due_agents(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Agent>> {

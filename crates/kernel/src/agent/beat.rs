@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::gate::{Act, acting, refusal};
-use super::{Agent, Rank, control, get};
-use crate::approval::Approval;
+use super::{Agent, Rank, control, find};
+use crate::approval::{self, Approval};
 use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::heartbeat::Heartbeat;
@@ -95,7 +95,7 @@ pub struct NewBeat {
 #[derive(Debug, Clone)]
 pub struct Beat {
     pub agent: Agent,
-    /// Not acknowledged and not a day old, newest first.
+    /// Not acknowledged and not a day old, oldest first.
     pub notifications: Vec<Notification>,
     /// What this agent may decide.
     pub approvals: Vec<Approval>,
@@ -122,7 +122,7 @@ pub fn beat(tx: &mut dyn Tx, who: &Principal, new: &NewBeat) -> Result<Beat> {
     };
     check(new)?;
     // An operator may speak for an agent; that does not make one.
-    get(tx, who, tenant, handle)?;
+    find(tx, tenant, handle)?;
     let Some(mut agent) = acting(tx, who)? else {
         return Err(Error::not_found(
             "agent_not_found",
@@ -140,7 +140,7 @@ pub fn beat(tx: &mut dyn Tx, who: &Principal, new: &NewBeat) -> Result<Beat> {
     }
     Ok(Beat {
         notifications: unacknowledged(tx, &agent)?,
-        approvals: decidable(&agent),
+        approvals: approval::decidable_by(tx, &agent)?,
         assigned: assigned(tx, &agent)?,
         claimable: claimable(tx, &agent)?,
         agent,
@@ -252,12 +252,9 @@ fn unacknowledged(tx: &mut dyn Tx, agent: &Agent) -> Result<Vec<Notification>> {
         since: Some(tx.now().before(SHOWN_FOR)),
         kind: None,
     };
-    tx.notifications_of(Some(&agent.tenant), &filter, SHOWN)
-}
-
-/// What this agent may decide: nothing, as long as no policy lets a lead decide.
-fn decidable(_agent: &Agent) -> Vec<Approval> {
-    Vec::new()
+    let mut found = tx.notifications_of(Some(&agent.tenant), &filter, SHOWN)?;
+    found.reverse();
+    Ok(found)
 }
 
 fn assigned(tx: &mut dyn Tx, agent: &Agent) -> Result<Vec<Task>> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::work::{self, block};
-use super::{Agent, AgentFilter, Status, find};
+use super::{Agent, AgentFilter, Status, as_written};
 use crate::alert::{self, NewAlert, Severity};
 use crate::error::Problems;
 use crate::event::{self, Happening};
@@ -88,13 +88,12 @@ pub struct Controlled {
 pub fn control(
     tx: &mut dyn Tx,
     who: &Principal,
-    tenant: &TenantId,
     handle: &Handle,
     order: &Order,
 ) -> Result<Controlled> {
-    who.require_operator("control an agent")?;
+    who.operate("control an agent")?;
     check(order)?;
-    let mut agent = find(tx, who, tenant, handle)?;
+    let mut agent = as_written(tx, who.tenant()?, handle)?;
     super::absence::end_what_is_over(tx, &mut agent)?;
     if agent.detail.closed {
         return Err(Error::conflict(

@@ -8,7 +8,6 @@ mod beat;
 mod control;
 mod gate;
 mod portrait;
-mod purse;
 mod register;
 mod spawn;
 mod work;
@@ -20,9 +19,8 @@ pub use control::{
 };
 pub use gate::{Act, acting, permit};
 pub use portrait::{Portrait, portrait};
-pub use purse::Balance;
 pub use register::{Change, NewAgent, register, update};
-pub use spawn::{Limits, Standing, standing};
+pub use spawn::{Standing, standing};
 
 pub(crate) use control::close_children;
 pub(crate) use work::follow_task;
@@ -249,6 +247,12 @@ pub trait Agents {
     /// Whatever the store meets.
     fn agent_count(&mut self, filter: &AgentFilter) -> Result<u64>;
 
+    /// The agent that people call by this name, whatever the case.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn agent_called(&mut self, tenant: &TenantId, name: &str) -> Result<Option<Handle>>;
+
     /// Agents for which something has fallen due (see [`Agent::due_at`]), longest due first.
     ///
     /// # Errors
@@ -273,40 +277,34 @@ pub struct AgentFilter {
     pub open: bool,
 }
 
-/// The agent of this name as it is now, if it is there for this caller.
+/// The agent of this name as it is now.
 ///
 /// # Errors
-/// `agent_not_found`, for another tenant's agent too.
-pub fn get(tx: &mut dyn Tx, who: &Principal, tenant: &TenantId, handle: &Handle) -> Result<Agent> {
+/// `agent_not_found`.
+pub fn find(tx: &mut dyn Tx, tenant: &TenantId, handle: &Handle) -> Result<Agent> {
     let now = tx.now();
-    Ok(find(tx, who, tenant, handle)?.as_of(now))
+    Ok(as_written(tx, tenant, handle)?.as_of(now))
 }
 
-/// As [`get`], but as it was last written: what a rule goes on from.
-fn find(tx: &mut dyn Tx, who: &Principal, tenant: &TenantId, handle: &Handle) -> Result<Agent> {
-    let found = match who.sees(tenant) {
-        true => tx.agent(tenant, handle)?,
-        false => None,
-    };
-    found.ok_or_else(|| Error::not_found("agent_not_found", "there is no such agent"))
+/// The agent as it was last written: what a rule that changes it goes on from.
+fn as_written(tx: &mut dyn Tx, tenant: &TenantId, handle: &Handle) -> Result<Agent> {
+    tx.agent(tenant, handle)?
+        .ok_or_else(|| Error::not_found("agent_not_found", format!("there is no agent {handle}")))
 }
 
-/// A numbered page of the agents that the caller sees, and how many there are.
+/// A numbered page of agents as they are now, and how many there are.
 ///
 /// # Errors
 /// Whatever the store meets.
 pub fn list(
     tx: &mut dyn Tx,
-    who: &Principal,
-    filter: AgentFilter,
+    filter: &AgentFilter,
     offset: u32,
     limit: u32,
 ) -> Result<(Vec<Agent>, u64)> {
-    let tenant = who.tenant.clone().or(filter.tenant);
-    let filter = AgentFilter { tenant, ..filter };
     let now = tx.now();
-    let page = tx.agents(&filter, offset, limit)?;
-    let total = tx.agent_count(&filter)?;
+    let page = tx.agents(filter, offset, limit)?;
+    let total = tx.agent_count(filter)?;
     Ok((page.into_iter().map(|it| it.as_of(now)).collect(), total))
 }
 

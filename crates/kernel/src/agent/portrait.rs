@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Agent, Balance, get};
+use super::{Agent, find};
 use crate::run::{self, Run, RunFilter};
 use crate::state::State;
 use crate::task::{BoardOrder, BoardPage, Task};
-use crate::{Handle, MicroUsd, Principal, Result, TaskId, TenantId, Timestamp, Tx};
+use crate::{Handle, MicroUsd, Result, TaskId, TenantId, Timestamp, Tx};
 
 /// So many runs are shown.
 const RUNS_SHOWN: u32 = 10;
@@ -22,7 +22,6 @@ pub struct Portrait {
     pub agent: Agent,
     pub tasks_completed: u64,
     pub tasks_in_progress: u64,
-    pub balance: Balance,
     /// Since Monday, UTC.
     pub spent_this_week: MicroUsd,
     /// From the start to the end of its latest tasks; `None` when none has ended.
@@ -38,13 +37,8 @@ pub struct Portrait {
 ///
 /// # Errors
 /// `agent_not_found`.
-pub fn portrait(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    tenant: &TenantId,
-    handle: &Handle,
-) -> Result<Portrait> {
-    let agent = get(tx, who, tenant, handle)?;
+pub fn portrait(tx: &mut dyn Tx, tenant: &TenantId, handle: &Handle) -> Result<Portrait> {
+    let agent = find(tx, tenant, handle)?;
     let now = tx.now();
     let latest = BoardPage {
         order: BoardOrder::UpdatedAt,
@@ -70,7 +64,6 @@ pub fn portrait(
     Ok(Portrait {
         tasks_completed: tx.held_task_count(tenant, handle, &[State::Done])?,
         tasks_in_progress: tx.held_task_count(tenant, handle, &[State::InProgress])?,
-        balance: agent.balance(now),
         spent_this_week: costs
             .iter()
             .fold(MicroUsd::ZERO, |sum, row| sum.plus(row.cost)),

@@ -1,6 +1,6 @@
 //! Registering an agent, and changing what was said then (OpenClaw contract §4, §9.1).
 
-use super::{Agent, Detail, Rank, blank, find, spawn};
+use super::{Agent, Detail, Rank, as_written, blank, spawn};
 use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::kind::TaskKind;
@@ -107,7 +107,7 @@ pub fn register(
     let spawner = match who.handle() {
         Some(_) => Some(spawn::spawner(tx, who, &new)?),
         None => {
-            who.require_operator("register an agent")?;
+            who.operate("register an agent")?;
             check_parent(tx, &tenant, &new)?;
             None
         }
@@ -169,15 +169,10 @@ fn filled_in(known: Detail, new: NewAgent) -> Detail {
 ///
 /// # Errors
 /// Forbidden for agents; `agent_not_found`; every problem of the request.
-pub fn update(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    tenant: &TenantId,
-    handle: &Handle,
-    change: Change,
-) -> Result<Agent> {
-    who.require_operator("change an agent")?;
-    let before = find(tx, who, tenant, handle)?;
+pub fn update(tx: &mut dyn Tx, who: &Principal, handle: &Handle, change: Change) -> Result<Agent> {
+    who.operate("change an agent")?;
+    let tenant = who.tenant()?;
+    let before = as_written(tx, tenant, handle)?;
     let mut agent = before.clone();
     let detail = &mut agent.detail;
     set(&mut detail.name, change.name);

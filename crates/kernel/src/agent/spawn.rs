@@ -8,32 +8,9 @@ use super::{Agent, AgentFilter, NewAgent, Rank};
 use crate::approval::{self, Approval, ApprovalFilter, Ask};
 use crate::error::Problems;
 use crate::kind::TaskKind;
+use crate::policy::{self, SpawnLimits};
 use crate::task::Task;
-use crate::{Error, Principal, Result, TaskId, Tx};
-
-/// How far spawning may go. An operator's registrations count for nothing here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Spawned agents that live at once, of a tenant.
-    pub active: u64,
-    /// Those of one task.
-    pub per_task: u64,
-    /// How many agents up the line may have spawned each other.
-    pub depth: u32,
-    /// How long one lives.
-    pub life: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            active: 30,
-            per_task: 3,
-            depth: 2,
-            life: Duration::from_secs(6 * 3600),
-        }
-    }
-}
+use crate::{Error, Principal, Result, TaskId, Tx, budget};
 
 /// How far spawning has gone, from one agent's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,16 +57,16 @@ pub fn standing(tx: &mut dyn Tx, agent: &Agent, task: Option<&TaskId>) -> Result
 
 impl Standing {
     /// The first limit that one more child would pass, as a policy names it, and the limit.
-    fn passed(&self, limits: Limits, children: u32) -> Option<(&'static str, u64)> {
-        let per_agent = u64::from(children);
+    fn passed(&self, limits: SpawnLimits, children: u32) -> Option<(&'static str, u32)> {
+        let per_task = limits.max_per_parent_task;
         [
-            ("spawn_max_active", self.active + 1, limits.active),
-            ("spawn_max_per_parent", self.of_task + 1, limits.per_task),
-            ("spawn_max_per_parent", self.of_agent + 1, per_agent),
-            ("spawn_depth", self.depth.into(), limits.depth.into()),
+            ("spawn_max_active", self.active + 1, limits.max_active),
+            ("spawn_max_per_parent", self.of_task + 1, per_task),
+            ("spawn_max_per_parent", self.of_agent + 1, children),
+            ("spawn_depth", self.depth.into(), limits.max_depth),
         ]
         .into_iter()
-        .find(|(_, next, most)| next > most)
+        .find(|(_, next, most)| *next > u64::from(*most))
         .map(|(rule, _, most)| (rule, most))
     }
 }
@@ -123,7 +100,7 @@ pub(super) fn spawner(tx: &mut dyn Tx, who: &Principal, new: &NewAgent) -> Resul
             .with_detail("requiredRole", Rank::Specialist.as_str()));
     }
     let task = task_of(tx, &agent, new)?;
-    let limits = Limits::default();
+    let limits = policy::settings(tx)?.spawn;
     let passed = standing(tx, &agent, Some(&task.id))?.passed(limits, agent.detail.max_sub_agents);
     if let Some((rule, most)) = passed {
         return Err(Error::conflict(
@@ -141,7 +118,7 @@ pub(super) fn spawner(tx: &mut dyn Tx, who: &Principal, new: &NewAgent) -> Resul
         agent,
         task: task.id,
         approval,
-        life: limits.life,
+        life: limits.lifetime,
     })
 }
 
@@ -246,7 +223,7 @@ pub(super) fn bounded(tx: &mut dyn Tx, spawner: &Spawner, mut new: NewAgent) -> 
     new.allowed_kinds = Some(kinds(parent, new.allowed_kinds)?);
     new.allowed_tools = tools(parent, new.allowed_tools)?;
     let now = tx.now();
-    if let Some(left) = parent.balance(now).remaining {
+    if let Some(left) = budget::left(parent, now) {
         let daily = new.budget_daily.unwrap_or(rank.budget_daily().min(left));
         let most = parent.detail.budget_per_run.map_or(left, |it| it.min(left));
         let per_run = new

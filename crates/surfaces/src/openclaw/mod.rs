@@ -5,10 +5,18 @@
 //! can be reached without that.
 
 mod activity;
+mod agent;
 mod error;
 mod event;
+mod heartbeat;
+mod message;
 pub(crate) mod middleware;
+mod money;
+mod notification;
+mod read;
 mod request;
+mod task;
+mod token;
 mod webhook;
 
 use std::sync::Arc;
@@ -33,6 +41,12 @@ pub(crate) fn routes(app: &App, rates: Rates) -> OpenApiRouter<App> {
         rates,
     };
     OpenApiRouter::new()
+        .merge(agent::routes())
+        .merge(token::routes())
+        .merge(heartbeat::routes())
+        .merge(task::routes())
+        .merge(message::routes())
+        .merge(notification::routes())
         .merge(event::routes())
         .merge(webhook::routes())
         .layer(from_fn_with_state(guard, guarded))

@@ -159,6 +159,7 @@ async fn create(
     caller: Caller,
     Change { mut fields, once }: Change,
 ) -> Result<Response, Problem> {
+    caller.who.operate("have webhooks")?;
     let new = new_webhook(&mut fields, &caller.who)?;
     fields.finish()?;
     let who = caller.who;
