@@ -28,6 +28,8 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0017_inbox",
     "0018_trail",
     "0019_webhook",
+    "0020_spawn",
+    "0021_claimable",
 ];
 
 /// Runs what is missing. The caller has begun a transaction and commits it; `script` runs a text

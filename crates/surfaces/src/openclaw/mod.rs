@@ -12,10 +12,12 @@ mod heartbeat;
 pub(crate) mod mcp;
 mod message;
 pub(crate) mod middleware;
+mod money;
 mod notification;
 mod read;
 mod request;
 mod task;
+mod token;
 mod webhook;
 
 use std::sync::Arc;
@@ -41,6 +43,7 @@ pub(crate) fn routes(app: &App, rates: Rates) -> OpenApiRouter<App> {
     };
     OpenApiRouter::new()
         .merge(agent::routes())
+        .merge(token::routes())
         .merge(heartbeat::routes())
         .merge(task::routes())
         .merge(message::routes())
