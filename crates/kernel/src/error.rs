@@ -86,6 +86,11 @@ impl Error {
     }
 
     #[must_use]
+    pub fn over_budget(message: impl Into<String>) -> Self {
+        Self::new(Kind::OverBudget, "budget_exceeded", message)
+    }
+
+    #[must_use]
     pub fn unauthenticated(message: impl Into<String>) -> Self {
         Self::new(Kind::Unauthenticated, "unauthorized", message)
     }
@@ -171,6 +176,12 @@ impl Problems {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// All of them as one error; there is at least one.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        Error::invalid_all(self.0)
     }
 
     /// # Errors

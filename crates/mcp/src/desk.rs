@@ -58,14 +58,12 @@ impl Desk {
             Ok(reply) => reply,
             Err(failure) => return Answer::unreachable(&failure),
         };
-        let Some(then) = plan.then.filter(|_| first.is_success()) else {
+        let then = plan.then.filter(|_| first.is_success());
+        let Some(second) = then.and_then(|then| then(&first.body)) else {
             return Answer::from_reply(first);
         };
-        let answer = match self
-            .send(then(&first.body), &second_key(&key), caller)
-            .await
-        {
-            Ok(second) => Answer::from_reply(second),
+        let answer = match self.send(second, &second_key(&key), caller).await {
+            Ok(reply) => Answer::from_reply(reply),
             Err(failure) => Answer::unreachable(&failure),
         };
         if answer.is_error && !asks_first {
@@ -81,25 +79,12 @@ impl Desk {
         path: String,
         caller: Caller,
     ) -> Result<ApiReply, CarrierError> {
-        self.send(
-            Call {
-                method: Method::Get,
-                path,
-                body: None,
-            },
-            "",
-            caller,
-        )
-        .await
+        self.send(Call::get(path), "", caller).await
     }
 
     async fn send(&self, call: Call, key: &str, caller: Caller) -> Result<ApiReply, CarrierError> {
-        // The semaphore is never closed, so this waits for a place and cannot fail otherwise.
-        let _place = self
-            .places
-            .acquire()
-            .await
-            .map_err(|_| CarrierError::TimedOut(Duration::ZERO))?;
+        let ending = |_| CarrierError::Unreachable("this service is ending".to_owned());
+        let _place = self.places.acquire().await.map_err(ending)?;
         let request = ApiRequest {
             method: call.method,
             path_and_query: call.path,

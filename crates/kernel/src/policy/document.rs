@@ -3,8 +3,8 @@
 use serde_json::Value;
 use stationmaster_policy::{Document, Fault, Rules};
 
-use super::judge::invalid;
 use super::force::narrowest;
+use super::judge::invalid;
 use super::{InForce, Scope, Version, digest, in_force};
 use crate::event::{self, Happening};
 use crate::{Error, Principal, Result, TenantId, Tx};

@@ -2,7 +2,7 @@
 
 use stationmaster_policy as engine;
 
-use crate::agent::{self, Agent, AgentFilter};
+use crate::agent::{self, Agent};
 use crate::approval;
 use crate::budget;
 use crate::grant::{Grant, Scope};
@@ -11,15 +11,10 @@ use crate::state::State;
 use crate::task::{self, Task};
 use crate::{ApprovalId, Kind, Principal, Result, Timestamp, Tx};
 
-/// No agent is spawned further down than this; a longer chain of parents is not followed.
-const DEEPEST: u32 = 16;
-/// More spawned agents than this are never looked at together.
-const MOST_SPAWNED: u32 = 10_000;
-
 /// The agent as policy sees it. One that is absent is judged as if it were back, since acting
 /// brings it back; so is one whose pause is over.
 pub(super) fn agent_of(agent: &Agent, now: Timestamp) -> engine::Agent {
-    let pause_is_over = agent.detail.status_until.is_some_and(|at| at <= now);
+    let agent = agent.clone().as_of(now);
     engine::Agent {
         rank: match agent.rank {
             agent::Rank::Intern => engine::Rank::Intern,
@@ -29,13 +24,12 @@ pub(super) fn agent_of(agent: &Agent, now: Timestamp) -> engine::Agent {
         status: match agent.status {
             agent::Status::Offline if agent.detail.closed => engine::Status::Offline,
             agent::Status::Active | agent::Status::Offline => engine::Status::Active,
-            agent::Status::Paused if pause_is_over => engine::Status::Active,
             agent::Status::Paused => engine::Status::Paused,
             agent::Status::Drained => engine::Status::Drained,
             agent::Status::Quarantined => engine::Status::Quarantined,
         },
-        allowed_tools: agent.detail.allowed_tools.clone(),
-        workspace: agent.detail.workspace_path.clone(),
+        allowed_tools: agent.detail.allowed_tools,
+        workspace: agent.detail.workspace_path,
         home: None,
         can_spawn: agent.detail.can_spawn,
     }
@@ -91,29 +85,12 @@ fn budget_facts(agent: &Agent, task: Option<&Task>, now: Timestamp) -> engine::B
 }
 
 fn spawn_facts(tx: &mut dyn Tx, agent: &Agent, task: Option<&Task>) -> Result<engine::SpawnFacts> {
-    let filter = AgentFilter {
-        tenant: Some(agent.tenant.clone()),
-        spawned: true,
-        ..AgentFilter::default()
-    };
-    let mut living = tx.agents(&filter, 0, MOST_SPAWNED)?;
-    living.retain(|it| !it.detail.closed);
-    let of_task = living
-        .iter()
-        .filter(|it| task.is_some_and(|task| it.detail.parent_task.as_ref() == Some(&task.id)))
-        .count();
-    let mut depth = 1;
-    let mut parent = agent.detail.parent.clone();
-    while let Some(handle) = parent.take().filter(|_| depth < DEEPEST) {
-        depth += 1;
-        parent = tx
-            .agent(&agent.tenant, &handle)?
-            .and_then(|it| it.detail.parent);
-    }
+    let standing = agent::standing(tx, agent, task.map(|task| &task.id))?;
+    let of_task = standing.of_task;
     Ok(engine::SpawnFacts {
-        active_agents: u32::try_from(living.len()).unwrap_or(u32::MAX),
+        active_agents: u32::try_from(standing.active).unwrap_or(u32::MAX),
         children_of_parent_task: u32::try_from(of_task).unwrap_or(u32::MAX),
-        depth,
+        depth: standing.depth,
     })
 }
 
@@ -188,11 +165,7 @@ pub(super) fn standings(
     Ok(found)
 }
 
-fn standing(
-    grant: &Grant,
-    named: Option<&ApprovalId>,
-    expired: bool,
-) -> Option<engine::Standing> {
+fn standing(grant: &Grant, named: Option<&ApprovalId>, expired: bool) -> Option<engine::Standing> {
     let scope = match &grant.scope {
         Scope::Action(own) => engine::Scope::Exact(own.clone()),
         Scope::Rule(rule) => engine::Scope::Rule(rule.clone()),

@@ -476,6 +476,41 @@ pub trait Tasks {
     /// Whatever the store meets.
     fn board_count(&mut self, filter: &BoardFilter) -> Result<u64>;
 
+    /// A numbered page of what an agent works on, alone or with others, in any of these states.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn held_tasks(
+        &mut self,
+        tenant: &TenantId,
+        handle: &Handle,
+        states: &[State],
+        page: BoardPage,
+    ) -> Result<Vec<Task>>;
+
+    /// How many tasks [`held_tasks`](Self::held_tasks) has on all its pages.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn held_task_count(
+        &mut self,
+        tenant: &TenantId,
+        handle: &Handle,
+        states: &[State],
+    ) -> Result<u64>;
+
+    /// Tasks in the inbox that nobody has, of these kinds or, when none is named, of any: the
+    /// most urgent first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn claimable_tasks(
+        &mut self,
+        tenant: &TenantId,
+        kinds: &[TaskKind],
+        limit: u32,
+    ) -> Result<Vec<Task>>;
+
     /// How many tasks there are, by state, kind and priority; of every tenant when none is named.
     ///
     /// # Errors

@@ -45,5 +45,5 @@ pub(super) fn watch(tx: &mut dyn Tx, who: &Principal, call: &ToolCall) -> Result
     }
     let mut system = Principal::system().within(call.tenant.clone())?;
     system.request.clone_from(&who.request);
-    agent::quarantine(tx, &system, &mut agent, Some(detail)).map(drop)
+    agent::quarantine(tx, &system, &mut agent, &detail).map(drop)
 }

@@ -38,7 +38,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn get(path: String) -> Self {
+    pub(crate) fn get(path: String) -> Self {
         Self {
             method: Method::Get,
             path,
@@ -63,8 +63,9 @@ impl Call {
     }
 }
 
-/// What comes after an action's first call succeeded: the second call, made from the first reply.
-pub(crate) type Sequel = Box<dyn FnOnce(&Value) -> Call + Send>;
+/// What comes after an action's first call succeeded: the second call, made from the first reply. `None` if the
+/// reply has not what the second call needs; then the first reply is the answer.
+pub(crate) type Sequel = Box<dyn FnOnce(&Value) -> Option<Call> + Send>;
 
 /// The API calls an action is.
 pub(crate) struct Plan {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Actor, Arguments, Call, Members, Plan};
+use super::{Actor, Arguments, Call, Members, Plan, is_id};
 
 pub(super) fn run(arguments: &mut Arguments, actor: &Actor) -> Plan {
     if arguments.has("runId") {
@@ -68,8 +68,11 @@ pub(super) fn tool_call(arguments: &mut Arguments, actor: &Actor) -> Plan {
         let id = started
             .get("id")
             .and_then(Value::as_str)
-            .unwrap_or_default();
-        Call::patch(format!("/api/v1/events/tool-call/{id}"), outcome)
+            .filter(|id| is_id(id))?;
+        Some(Call::patch(
+            format!("/api/v1/events/tool-call/{id}"),
+            outcome,
+        ))
     };
     Plan {
         first,

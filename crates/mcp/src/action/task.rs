@@ -131,7 +131,7 @@ pub(super) fn submit(arguments: &mut Arguments) -> Plan {
             .set("deliverable", deliverable)
             .set("reviewChecklist", checklist)
             .maybe("reason", reason);
-        transition(&id, body)
+        Some(transition(&id, body))
     };
     Plan {
         first,

@@ -14,11 +14,13 @@ mod heartbeat;
 pub(crate) mod mcp;
 mod message;
 pub(crate) mod middleware;
+mod money;
 mod notification;
 mod policy;
 mod read;
 mod request;
 mod task;
+mod token;
 mod tool_call;
 mod webhook;
 
@@ -45,6 +47,7 @@ pub(crate) fn routes(app: &App, rates: Rates) -> OpenApiRouter<App> {
     };
     OpenApiRouter::new()
         .merge(agent::routes())
+        .merge(token::routes())
         .merge(heartbeat::routes())
         .merge(task::routes())
         .merge(message::routes())
