@@ -12,7 +12,9 @@
 
 mod agents;
 mod approvals;
+mod asked;
 mod batches;
+mod crew;
 mod documents;
 mod events;
 mod faults;
@@ -22,6 +24,7 @@ mod limits;
 mod lost;
 mod notifications;
 mod opening;
+mod policies;
 mod properties;
 mod runs;
 mod standups;
