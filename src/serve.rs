@@ -13,7 +13,7 @@ use stationmaster_access::Database;
 use stationmaster_credentials::TokenKey;
 use stationmaster_dispatch::{Dispatcher, Retention, Sender, Settle, Upkeep, Webhooks};
 use stationmaster_http::{App, Gate, meter, server};
-use stationmaster_kernel::{Store, agent};
+use stationmaster_kernel::{Store, agent, approval};
 use stationmaster_runtime::Observer;
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
 use stationmaster_surfaces::{Surfaces, system};
@@ -34,7 +34,10 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 const PARALLEL_TURNS: usize = 16;
 
 /// What time alone brings about.
-const UPKEEP: &[(&str, Settle)] = &[("agents", agent::settle_due)];
+const UPKEEP: &[(&str, Settle)] = &[
+    ("agents", agent::settle_due),
+    ("approvals", approval::settle_due),
+];
 
 /// What a server that has started knows of itself.
 pub(crate) struct Started<'a> {

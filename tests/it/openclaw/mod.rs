@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod envelope;
+mod guard;
 mod mcp;
 mod races;
 mod routes;

@@ -18,6 +18,7 @@ mod crew;
 mod documents;
 mod events;
 mod faults;
+mod grants;
 mod idempotency;
 mod instances;
 mod limits;
