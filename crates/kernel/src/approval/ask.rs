@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Approval, ApprovalFilter, Ask, Detail, Risk, Status};
+use super::{Approval, ApprovalFilter, Ask, Detail, PATIENCE, Risk, Status};
 use crate::agent::{self, Act, Agent, Rank};
 use crate::error::Problems;
 use crate::event::{self, Happening};
@@ -19,8 +19,6 @@ use crate::{ApprovalId, Error, Object, Principal, Result, TaskId, ToolCallId, Tx
 const USUAL_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// How long a request may wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Somebody is told again of a request that waits longer than this.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
 /// How many requests of one agent may wait at once.
 const MOST_PENDING: u32 = 100;
 const LONGEST_SUMMARY: usize = 500;

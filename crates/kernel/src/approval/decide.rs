@@ -1,7 +1,7 @@
 //! Deciding what an agent asked for (OpenClaw contract §10.2, §10.3).
 
 use super::read::{find, is_for_leads, is_lead};
-use super::{Approval, Ask, Decision, Status, outcome};
+use super::{Approval, Ask, Decision, PATIENCE, Status, outcome};
 use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::grant::{self, Grant, Widening};
@@ -242,7 +242,13 @@ fn is_first_of_two(tx: &mut dyn Tx, who: &Principal, approval: &mut Approval) ->
         .with_detail("decisionCount", approvers.len()));
     }
     approvers.push(who.subject.clone());
-    Ok(approvers.len() < 2)
+    if approvers.len() >= 2 {
+        return Ok(false);
+    }
+    // Waiting for the second begins anew.
+    approval.detail.escalated = false;
+    approval.detail.escalate_at = Some(tx.now().after(PATIENCE));
+    Ok(true)
 }
 
 /// Writes into an approval how it ended.

@@ -13,6 +13,8 @@ mod read;
 mod request;
 mod settle;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -30,6 +32,9 @@ pub use read::{board, get, list, show, waiting};
 pub use request::{NewApproval, decide, request};
 pub use settle::settle_due;
 pub(crate) use settle::{cancel_all, pending_on};
+
+/// Somebody is told again of a request that waits longer than this.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 /// How much harm it could do, in the asking agent's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

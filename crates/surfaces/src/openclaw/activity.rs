@@ -300,7 +300,7 @@ fn tell(what: &Happening) -> Option<Told> {
             )
         },
         Happening::ApprovalCreated(it) => approval_told("APPROVAL_REQUESTED", it),
-        Happening::ApprovalUpdated(it) => approval_told(approval_action(it.status), it),
+        Happening::ApprovalUpdated(it) => approval_told(approval_action(it), it),
         Happening::GrantChanged { grant, change } => Told {
             metadata: json!({"approvalId": grant.approval.as_str(), "change": change, "usesLeft": grant.uses_left}),
             ..told(
@@ -386,9 +386,11 @@ fn run_action(status: run::Status) -> &'static str {
     }
 }
 
-fn approval_action(status: approval::Status) -> &'static str {
-    match status {
-        approval::Status::Pending => "APPROVAL_REQUESTED",
+fn approval_action(it: &approval::Approval) -> &'static str {
+    match it.status {
+        // One that still waits was told of again, or approved by the first of two.
+        approval::Status::Pending if it.detail.escalated => "APPROVAL_ESCALATED",
+        approval::Status::Pending => "APPROVAL_APPROVED",
         approval::Status::Approved => "APPROVAL_APPROVED",
         approval::Status::Denied => "APPROVAL_DENIED",
         approval::Status::Expired => "APPROVAL_EXPIRED",
@@ -408,7 +410,8 @@ fn approval_told(action: &'static str, it: &approval::Approval) -> Told {
         target: Some(("APPROVAL", it.id.to_string())),
         before: None,
         after: Some(json!({"status": it.status.as_str()})),
-        metadata: json!({"reason": it.decision_note, "decidedBy": it.decided_by}),
+        metadata: json!({"reason": it.decision_note, "decidedBy": it.decided_by,
+            "approvedBy": it.detail.approvers}),
     }
 }
 
@@ -457,9 +460,8 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "POLICY_VIOLATION" => &["policy.violated"],
         "POLICY_UPDATED" => &["policy.updated"],
         "APPROVAL_REQUESTED" => &["approval.created"],
-        "APPROVAL_APPROVED" | "APPROVAL_DENIED" | "APPROVAL_EXPIRED" | "APPROVAL_CANCELED" => {
-            &["approval.updated"]
-        }
+        "APPROVAL_APPROVED" | "APPROVAL_DENIED" | "APPROVAL_EXPIRED" | "APPROVAL_CANCELED"
+        | "APPROVAL_ESCALATED" => &["approval.updated"],
         "GRANT_CHANGED" => &["grant.changed"],
         "LOOP_DETECTED" => &["loop.detected"],
         "BUDGET_EXCEEDED" => &["budget.exceeded"],
