@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use stationmaster_access::Database;
 use stationmaster_credentials::TokenKey;
-use stationmaster_dispatch::{Dispatcher, Retention, Sender, Webhooks};
+use stationmaster_dispatch::{Dispatcher, Retention, Sender, Settle, Upkeep, Webhooks};
 use stationmaster_http::{App, Gate, meter, server};
-use stationmaster_kernel::Store;
+use stationmaster_kernel::{Store, agent};
 use stationmaster_runtime::Observer;
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
 use stationmaster_surfaces::{Surfaces, system};
@@ -32,6 +32,9 @@ const STOP: Duration = Duration::from_secs(20);
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// How many turns the built-in dispatcher runs at once.
 const PARALLEL_TURNS: usize = 16;
+
+/// What time alone brings about.
+const UPKEEP: &[(&str, Settle)] = &[("agents", agent::settle_due)];
 
 /// What a server that has started knows of itself.
 pub(crate) struct Started<'a> {
@@ -137,12 +140,18 @@ async fn serve(
         status,
         metrics: system::Metrics(metrics),
         rates: settings.rates,
+        mcp: settings.mcp.clone(),
     });
     let retention = Retention {
         database: database.clone(),
         events: Duration::from_secs(u64::from(settings.event_days) * 86_400),
     };
     tasks.spawn(retention.run(stopping.clone()));
+    let upkeep = Upkeep {
+        database: database.clone(),
+        jobs: UPKEEP.to_vec(),
+    };
+    tasks.spawn(upkeep.run(stopping.clone()));
     let webhooks = Webhooks {
         database: database.clone(),
         owner,

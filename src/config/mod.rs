@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use stationmaster_credentials::Secret;
+use stationmaster_surfaces::Mcp;
 use stationmaster_surfaces::openclaw::Rates;
 
 pub(crate) use secrets::{Secrets, make_private_dir, open_private_file};
@@ -25,6 +26,7 @@ pub(crate) struct Given {
     pub database: Option<String>,
     pub without: Vec<String>,
     pub test_clock: Option<PathBuf>,
+    pub conformance: bool,
 }
 
 /// Everything a server needs to know.
@@ -44,6 +46,7 @@ pub(crate) struct Settings {
     pub runtime: RuntimeSettings,
     /// How often agents may ask on the OpenClaw contract's routes.
     pub rates: Rates,
+    pub mcp: Mcp,
     source: Source,
 }
 
@@ -145,6 +148,10 @@ impl Settings {
             model: model(&source)?,
             runtime: runtime(&source, &data_dir)?,
             rates: rates(&source)?,
+            mcp: Mcp {
+                allowed_hosts: source.list("MCP_ALLOWED_HOSTS"),
+                conformance: given.conformance,
+            },
             data_dir,
             source,
         })

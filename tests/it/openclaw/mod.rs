@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod envelope;
+mod mcp;
 mod races;
 mod routes;
 mod webhooks;

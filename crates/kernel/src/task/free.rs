@@ -180,6 +180,8 @@ fn wake_assignee(tx: &mut dyn Tx, who: &Principal, task: &Task) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Timestamp;
+    use crate::page::Position;
 
     fn task(flow: Flow, state: State) -> Task {
         Task {

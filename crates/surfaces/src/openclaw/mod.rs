@@ -9,6 +9,7 @@ mod agent;
 mod error;
 mod event;
 mod heartbeat;
+pub(crate) mod mcp;
 mod message;
 pub(crate) mod middleware;
 mod money;
