@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod agents;
+mod clients;
 mod envelope;
 mod mcp;
 mod races;
