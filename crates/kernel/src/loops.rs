@@ -186,7 +186,7 @@ fn summary(tx: &mut dyn Tx, task: &Task, name: &str, detail: &str) -> Result<Str
         "# Loop detected: {name}\n\nTask {} ({}): {detail}.\n",
         task.id, task.title
     );
-    let mut line = |text: &mut String, line: String| {
+    let line = |text: &mut String, line: String| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{line}");
     };

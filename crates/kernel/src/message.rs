@@ -367,7 +367,7 @@ fn check_post(tx: &mut dyn Tx, problems: &mut Problems, task: &Task, post: &Post
         );
     }
     let is_artifact = post.kind == MessageKind::Artifact;
-    if !(is_artifact && !post.artifacts.is_empty()) {
+    if !is_artifact || post.artifacts.is_empty() {
         text::check_present(problems, "content", &post.content);
     }
     if !is_artifact && post.content.chars().count() > LONGEST_CONTENT {

@@ -60,7 +60,7 @@ pub fn change(tx: &mut dyn Tx, who: &Principal, id: &TaskId, change: BoardChange
     let mut task = free::get(tx, who, id)?;
     let caller = agent::acting(tx, who)?;
     if change.says_more_than_whose() {
-        task = change_words(tx, who, caller.as_ref(), task, &change)?;
+        task = change_words(tx, who, caller.as_ref(), &task, &change)?;
     }
     match change.assignees {
         Some(to) => assign(tx, who, task, &to),
@@ -72,7 +72,7 @@ fn change_words(
     tx: &mut dyn Tx,
     who: &Principal,
     caller: Option<&Agent>,
-    before: Task,
+    before: &Task,
     change: &BoardChange,
 ) -> Result<Task> {
     if let Some(caller) = caller {
@@ -122,7 +122,7 @@ fn change_words(
     detail.deliverable = change.deliverable.or(detail.deliverable.take());
     detail.estimated_cost = change.estimated_cost.or(detail.estimated_cost);
     detail.budget = change.budget.or(detail.budget);
-    if task == before {
+    if task == *before {
         return Ok(task);
     }
     task.updated_at = tx.now();

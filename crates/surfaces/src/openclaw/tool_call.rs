@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use stationmaster_http::App;
 use stationmaster_http::fields::Fields;
-use stationmaster_kernel::policy::Decision;
+use stationmaster_kernel::policy::{Decision, Verdict};
 use stationmaster_kernel::tool_call::{self, Level, Report, Reported, Status};
 use stationmaster_kernel::{ApprovalId, Object, RunId, TaskId, Timestamp, ToolCallId};
 use utoipa::ToSchema;
@@ -204,23 +204,27 @@ async fn report(
                     Decision::Deny => "POLICY_DENIED",
                     Decision::Allow | Decision::NeedsApproval => "POLICY_VIOLATION",
                 };
-                let details = json!({
-                    "toolCallId": call.id.as_str(),
-                    "decision": verdict.decision.as_str(),
-                    "riskLevel": call.level.as_str(),
-                    "violations": verdict.violations,
-                    "approvalRequired": Required::of(&verdict),
-                });
-                let details = match details {
-                    serde_json::Value::Object(members) => members,
-                    _ => Object::new(),
-                };
-                let body = error::envelope(code, &verdict.reason, details);
+                let body = error::envelope(code, &verdict.reason, &refusal(&call, &verdict));
                 Answer::new(StatusCode::FORBIDDEN, &body)
             }
         }
     })
     .await
+}
+
+/// What an agent is told of a call that it may not make.
+fn refusal(call: &tool_call::ToolCall, verdict: &Verdict) -> Object {
+    let members = [
+        ("toolCallId", json!(call.id.as_str())),
+        ("decision", json!(verdict.decision.as_str())),
+        ("riskLevel", json!(call.level.as_str())),
+        ("violations", json!(verdict.violations)),
+        ("approvalRequired", json!(Required::of(verdict))),
+    ];
+    members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// One tool call
