@@ -318,3 +318,40 @@ pub enum Decision {
     /// The asker takes it back.
     Withdraw,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approval_expires_at_its_very_moment() {
+        let at = |expires_at: Option<i64>| Approval {
+            id: ApprovalId::new("approval_1"),
+            position: Position(1),
+            tenant: "t".parse().unwrap(),
+            requestor: "a".parse().unwrap(),
+            task: None,
+            title: "T".into(),
+            justification: "J".into(),
+            interface: None,
+            scope: None,
+            risk: Risk::High,
+            status: Status::Pending,
+            created_at: Timestamp(0),
+            decided_at: None,
+            decided_by: None,
+            decision_note: None,
+            expires_at: expires_at.map(Timestamp),
+            detail: Box::default(),
+        };
+        for (expires_at, expired) in [
+            (Some(9), true),
+            (Some(10), true),
+            (Some(11), false),
+            (None, false),
+        ] {
+            let seen = at(expires_at).as_of(Timestamp(10));
+            assert_eq!(seen.status == Status::Expired, expired, "{expires_at:?}");
+        }
+    }
+}

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use stationmaster_policy::Span;
-
 use super::{Document, in_force};
 use crate::{Result, TenantId, Tx};
 
@@ -52,23 +50,23 @@ pub fn settings(tx: &mut dyn Tx, tenant: &TenantId) -> Result<Settings> {
 
 impl Settings {
     fn of(document: &Document) -> Self {
-        let span = |span: Span| Duration::from_secs(span.0);
+        let span = Duration::from_secs;
         let (spawn, loops) = (&document.spawn, &document.loops);
         Self {
             spawn: SpawnLimits {
                 max_active: spawn.max_active,
                 max_per_parent_task: spawn.max_per_parent_task,
                 max_depth: spawn.max_depth,
-                lifetime: span(spawn.lifetime),
+                lifetime: span(spawn.lifetime.0),
             },
             loops: LoopLimits {
                 comments: loops.comments.most,
-                comments_within: span(loops.comments.within),
+                comments_within: span(loops.comments.within.0),
                 reviews: loops.reviews.most,
                 ping_pong: loops.ping_pong.most,
-                ping_pong_within: span(loops.ping_pong.within),
+                ping_pong_within: span(loops.ping_pong.within.0),
                 tool_retries: loops.tool_retries.most,
-                tool_retries_within: span(loops.tool_retries.within),
+                tool_retries_within: span(loops.tool_retries.within.0),
             },
             lead_may_complete: document.approvals.lead_may_complete,
             lead_may_approve_yellow: document.approvals.lead_may_approve_yellow,

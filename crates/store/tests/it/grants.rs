@@ -111,7 +111,7 @@ fn an_approved_action_goes_through_once(store: &TestStore) {
     let grant = approve(store, &asked).grant.unwrap();
     let call_made = admitted(store, &jordan, call(&run, PUSH));
     let judged = call_made.judged.unwrap();
-    assert_eq!(judged.grants, [grant.id.clone()]);
+    assert_eq!(judged.grants, std::slice::from_ref(&grant.id));
     assert_eq!(judged.approval, Some(asked.id.clone()));
     assert!(is_refused(store, &jordan, call(&run, PUSH)), "used up");
     let id = asked.id;
