@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use stationmaster_access::Database;
 use stationmaster_credentials::TokenKey;
-use stationmaster_dispatch::{Dispatcher, Retention, Sender, Webhooks};
+use stationmaster_dispatch::{Dispatcher, Retention, Sender, Upkeep, Webhooks};
 use stationmaster_http::{App, Gate, meter, server};
-use stationmaster_kernel::Store;
+use stationmaster_kernel::{Store, agent, run, standup};
 use stationmaster_runtime::Observer;
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
 use stationmaster_surfaces::{Surfaces, system};
@@ -143,6 +143,15 @@ async fn serve(
         events: Duration::from_secs(u64::from(settings.event_days) * 86_400),
     };
     tasks.spawn(retention.run(stopping.clone()));
+    let upkeep = Upkeep {
+        database: database.clone(),
+        jobs: vec![
+            ("agents", agent::settle_due),
+            ("runs", run::settle_due),
+            ("standups", standup::settle_due),
+        ],
+    };
+    tasks.spawn(upkeep.run(stopping.clone()));
     let webhooks = Webhooks {
         database: database.clone(),
         owner,
@@ -226,7 +235,8 @@ async fn open(settings: &Settings) -> Result<Database> {
     let clock = settings
         .test_clock
         .clone()
-        .map_or_else(Clock::default, Clock::moved_by);
+        .map_or_else(Clock::default, Clock::moved_by)
+        .in_zone(settings.zone.clone());
     let url = settings.database.clone();
     let file = settings.data_dir.join("stationmaster.db");
     let opened = tokio::task::spawn_blocking(move || -> Result<Arc<dyn Store>> {

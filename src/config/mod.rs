@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use jiff::tz::TimeZone;
 use stationmaster_credentials::Secret;
 use stationmaster_surfaces::openclaw::Rates;
 
@@ -44,6 +45,8 @@ pub(crate) struct Settings {
     pub runtime: RuntimeSettings,
     /// How often agents may ask on the OpenClaw contract's routes.
     pub rates: Rates,
+    /// In which days are counted.
+    pub zone: TimeZone,
     source: Source,
 }
 
@@ -145,6 +148,7 @@ impl Settings {
             model: model(&source)?,
             runtime: runtime(&source, &data_dir)?,
             rates: rates(&source)?,
+            zone: zone(&source)?,
             data_dir,
             source,
         })
@@ -354,6 +358,16 @@ fn rates(source: &Source) -> Result<Rates> {
         reads: source.number("MC_RATE_READS", usual.reads)?,
         heartbeats: source.number("MC_RATE_HEARTBEATS", usual.heartbeats)?,
     })
+}
+
+/// The zone in which budgets' and standups' days are counted.
+fn zone(source: &Source) -> Result<TimeZone> {
+    match source.text("MC_TIMEZONE") {
+        None => Ok(TimeZone::UTC),
+        Some(name) => TimeZone::get(&name).with_context(|| {
+            format!("MC_TIMEZONE={name} is not the IANA name of a time zone, such as Europe/Berlin")
+        }),
+    }
 }
 
 #[cfg(test)]

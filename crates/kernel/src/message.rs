@@ -247,6 +247,42 @@ pub fn post(tx: &mut dyn Tx, who: &Principal, new: NewMessage) -> Result<Message
     Ok(message)
 }
 
+/// Posts what the installation has to say on a task. Nobody is woken by it.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn remark(
+    tx: &mut dyn Tx,
+    system: &Principal,
+    task: &Task,
+    kind: MessageKind,
+    content: String,
+) -> Result<Message> {
+    let message = Message {
+        id: MessageId::new(tx.mint(MessageId::PREFIX)),
+        position: tx.next_position()?,
+        tenant: task.tenant.clone(),
+        task: task.id.clone(),
+        content,
+        actor_type: ActorType::Agent,
+        actor_id: Some(system.subject.clone()),
+        agent_role: None,
+        author: None,
+        attachments: None,
+        created_at: tx.now(),
+        detail: Box::new(Detail {
+            kind: Some(kind),
+            author_kind: Some(system.kind()),
+            author_name: Some(system.subject.clone()),
+            ..Detail::default()
+        }),
+    };
+    tx.insert_message(&message)?;
+    let what = Happening::MessageCreated(message.clone());
+    event::record(tx, system, &task.tenant, what)?;
+    Ok(message)
+}
+
 /// The caller's messages, of one task or of all.
 ///
 /// # Errors

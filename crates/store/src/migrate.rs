@@ -28,6 +28,8 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0017_inbox",
     "0018_trail",
     "0019_webhook",
+    "0029_cost",
+    "0030_standup_report",
 ];
 
 /// Runs what is missing. The caller has begun a transaction and commits it; `script` runs a text

@@ -94,9 +94,9 @@ pub struct Detail {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Purse {
-    /// The day these figures are of, as days since 1970 in the budget's time zone. Another day's
-    /// figures count as nothing, but for what is reserved.
-    pub day: i64,
+    /// When the day ends that these figures are of. After it they count as nothing, but for what
+    /// is reserved.
+    pub until: Timestamp,
     pub spent: MicroUsd,
     /// What an operator allowed on top for that day.
     pub extra: MicroUsd,
@@ -191,8 +191,14 @@ impl Agent {
         if detail.closed {
             return None;
         }
-        [detail.status_until, self.silent_at(), detail.closes_at]
-            .into_iter()
+        let new_money = detail.purse.exceeded.then_some(detail.purse.until);
+        [
+            detail.status_until,
+            self.silent_at(),
+            detail.closes_at,
+            new_money,
+        ]
+        .into_iter()
             .flatten()
             .min()
     }

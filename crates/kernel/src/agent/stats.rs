@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cost::CostFilter;
 use crate::run::{Run, RunFilter};
 use crate::state::State;
 use crate::task::{BoardFilter, BoardOrder, BoardPage, Task};
@@ -45,9 +46,10 @@ pub fn stats(tx: &mut dyn Tx, agent: &Agent) -> Result<Stats> {
         agent: Some(agent.handle.clone()),
         ..RunFilter::default()
     };
-    let week = RunFilter {
-        since: Some(tx.now().before(WEEK)),
-        ..runs.clone()
+    let week = CostFilter {
+        tenant: Some(agent.tenant.clone()),
+        agent: Some(agent.handle.clone()),
+        since: tx.now().before(WEEK),
     };
     let mut recent = tx.runs(&runs, 0, LOOKED_AT)?;
     let failed = recent.iter().filter(|run| run.status.is_failure()).count();
@@ -71,10 +73,7 @@ pub fn stats(tx: &mut dyn Tx, agent: &Agent) -> Result<Stats> {
     Ok(Stats {
         tasks_completed: tx.board_count(&of(State::Done))?,
         tasks_in_progress: tx.board_count(&of(State::InProgress))?,
-        spent_this_week: tx
-            .run_costs(&week)?
-            .iter()
-            .fold(MicroUsd::ZERO, |sum, row| sum.plus(row.cost)),
+        spent_this_week: tx.cost(&week)?.cost,
         average_task: average(&done),
         error_rate,
         recent_runs: recent,

@@ -3,7 +3,7 @@
 
 use crate::alert::{self, NewAlert, Severity};
 use crate::state::State;
-use crate::{Principal, Result, Tx};
+use crate::{Principal, Result, Tx, budget};
 
 use super::status::{block_work, close, set_status};
 use super::{Agent, Status};
@@ -30,6 +30,9 @@ fn settle(tx: &mut dyn Tx, mut agent: Agent) -> Result<()> {
     }
     if agent.detail.status_until.is_some_and(|at| at <= now) && agent.status == Status::Paused {
         return set_status(tx, &system, &mut agent, Status::Active, None);
+    }
+    if agent.detail.purse.exceeded && agent.detail.purse.until <= now {
+        return budget::begin_day(tx, &mut agent);
     }
     if agent.silent_at().is_some_and(|at| at <= now) {
         return find_silent(tx, &system, agent);

@@ -12,12 +12,13 @@ use stationmaster_http::fields::Fields;
 use stationmaster_kernel::agent::{
     self, AgentChange, AgentFilter, Control, NewAgent, NewControl, Rank, Status,
 };
+use stationmaster_kernel::budget::{self, Day};
 use stationmaster_kernel::error::Problems;
 use stationmaster_kernel::kind::TaskKind;
 use stationmaster_kernel::run::Run;
 use stationmaster_kernel::task::Task;
 use stationmaster_kernel::token::Token;
-use stationmaster_kernel::{Error, Object, Timestamp, TokenId, Tx, budget};
+use stationmaster_kernel::{Error, Object, TokenId, Tx};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -83,10 +84,10 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    /// The agent as it is at `now`.
-    pub(super) fn of(it: agent::Agent, now: Timestamp) -> Self {
-        let purse = it.detail.purse.today(now);
-        let remaining = budget::left(&it, now);
+    /// The agent as it is now, on this day.
+    pub(super) fn of(it: agent::Agent, day: Day) -> Self {
+        let purse = it.detail.purse.today(day.now);
+        let remaining = budget::left(&it, day.now);
         let detail = it.detail;
         Self {
             id: it.handle.into(),
@@ -111,7 +112,7 @@ impl Agent {
             budget_per_run: detail.budget_per_run.map(|it| it.as_dollars()),
             spend_today: purse.spent.as_dollars(),
             budget_remaining: remaining.map(|it| it.as_dollars()),
-            spend_reset_at: budget::next_day(now).into(),
+            spend_reset_at: day.ends_at.into(),
             can_spawn: detail.can_spawn,
             max_sub_agents: detail.max_sub_agents,
             parent_agent_id: detail.parent.map(String::from),
@@ -300,11 +301,11 @@ async fn list(
     };
     problems.into_result()?;
     look(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         let (found, total) = agent::list(tx, &filter, offset, limit)?;
         let shown = u64::from(offset) + found.len() as u64;
         Ok(Agents {
-            agents: found.into_iter().map(|it| Agent::of(it, now)).collect(),
+            agents: found.into_iter().map(|it| Agent::of(it, day)).collect(),
             total,
             has_more: shown < total,
         })
@@ -347,8 +348,8 @@ async fn register(
     };
     fields.finish()?;
     once.run(&app, move |tx| {
-        let now = tx.now();
-        let made = Agent::of(agent::register(tx, &who, new.clone())?, now);
+        let day = budget::day(tx)?;
+        let made = Agent::of(agent::register(tx, &who, new.clone())?, day);
         let kept = serde_json::to_value(&made).map_err(Error::internal)?;
         let shown = Registered {
             agent: made,
@@ -383,10 +384,10 @@ async fn get(
     let handle = caller.agent_named(&id)?;
     let who = caller.within(query.get("tenantId"))?;
     look(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         let found = agent::find(tx, who.tenant()?, &handle)?;
         let stats = agent::stats(tx, &found)?;
-        let agent = Agent::of(found, now);
+        let agent = Agent::of(found, day);
         Ok(AgentDetail {
             stats: Stats {
                 tasks_completed: stats.tasks_completed,
@@ -440,10 +441,10 @@ async fn change(
     };
     fields.finish()?;
     once.run(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         Answer::ok(&Agent::of(
             agent::change(tx, &who, &handle, new.clone())?,
-            now,
+            day,
         ))
     })
     .await
@@ -508,10 +509,10 @@ async fn control(
         duration,
     };
     once.run(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         let touched = agent::control(tx, &who, &handle, &new)?;
         Answer::ok(&Controlled {
-            agent: Agent::of(touched.agent, now),
+            agent: Agent::of(touched.agent, day),
             affected_tasks: touched.tasks.into_iter().map(TaskLine::from).collect(),
         })
     })

@@ -5,8 +5,9 @@ use axum::response::Response;
 use serde::Serialize;
 use stationmaster_http::App;
 use stationmaster_kernel::agent::{self, NewBeat};
+use stationmaster_kernel::budget::{self, Day};
 use stationmaster_kernel::notification::Notification;
-use stationmaster_kernel::{NotificationId, Object, TaskId, Timestamp, budget};
+use stationmaster_kernel::{NotificationId, Object, TaskId};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -111,17 +112,17 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn of(agent: &agent::Agent, now: Timestamp) -> Self {
-        let purse = agent.detail.purse.today(now);
+    pub(super) fn of(agent: &agent::Agent, day: Day) -> Self {
+        let purse = agent.detail.purse.today(day.now);
         Self {
             daily: agent
                 .detail
                 .budget_daily
                 .map(|daily| daily.plus(purse.extra).as_dollars()),
             spent_today: purse.spent.as_dollars(),
-            remaining: budget::left(agent, now).map(|it| it.as_dollars()),
+            remaining: budget::left(agent, day.now).map(|it| it.as_dollars()),
             per_run_cap: agent.detail.budget_per_run.map(|it| it.as_dollars()),
-            resets_at: budget::next_day(now).into(),
+            resets_at: day.ends_at.into(),
         }
     }
 }
@@ -172,7 +173,7 @@ async fn beat(
     };
     fields.finish()?;
     once.run(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         // An operator acts for an agent that there is.
         agent::find(tx, who.tenant()?, who.handle().ok_or_else(no_agent)?)?;
         let beat = agent::beat(tx, &who, &new)?;
@@ -192,7 +193,7 @@ async fn beat(
                 .collect(),
             assigned_tasks: beat.tasks.into_iter().map(TaskLine::from).collect(),
             claimable_tasks: beat.claimable.into_iter().map(TaskLine::from).collect(),
-            budget: Budget::of(&beat.agent, now),
+            budget: Budget::of(&beat.agent, day),
             next_heartbeat_sec: beat.agent.detail.heartbeat_interval.unwrap_or(900),
             agent: Standing {
                 id: beat.agent.handle.into(),
@@ -200,7 +201,7 @@ async fn beat(
                 status_reason: beat.agent.detail.status_reason,
                 health: beat.agent.health,
             },
-            server_time: now.into(),
+            server_time: day.now.into(),
             warnings: beat.warnings,
         })
     })
