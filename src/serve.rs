@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use stationmaster_access::Database;
 use stationmaster_credentials::TokenKey;
-use stationmaster_dispatch::{Dispatcher, Retention, Sender, Upkeep, Webhooks};
+use stationmaster_dispatch::{Dispatcher, Retention, Sender, Settle, Upkeep, Webhooks};
 use stationmaster_http::{App, Gate, meter, server};
 use stationmaster_kernel::{Store, agent, run, standup};
 use stationmaster_runtime::Observer;
@@ -32,6 +32,13 @@ const STOP: Duration = Duration::from_secs(20);
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// How many turns the built-in dispatcher runs at once.
 const PARALLEL_TURNS: usize = 16;
+
+/// What time alone brings about.
+const UPKEEP: &[(&str, Settle)] = &[
+    ("agents", agent::settle_due),
+    ("runs", run::settle_due),
+    ("standups", standup::settle_due),
+];
 
 /// What a server that has started knows of itself.
 pub(crate) struct Started<'a> {
@@ -137,6 +144,7 @@ async fn serve(
         status,
         metrics: system::Metrics(metrics),
         rates: settings.rates,
+        mcp: settings.mcp.clone(),
     });
     let retention = Retention {
         database: database.clone(),
@@ -145,11 +153,7 @@ async fn serve(
     tasks.spawn(retention.run(stopping.clone()));
     let upkeep = Upkeep {
         database: database.clone(),
-        jobs: vec![
-            ("agents", agent::settle_due),
-            ("runs", run::settle_due),
-            ("standups", standup::settle_due),
-        ],
+        jobs: UPKEEP.to_vec(),
     };
     tasks.spawn(upkeep.run(stopping.clone()));
     let webhooks = Webhooks {

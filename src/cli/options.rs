@@ -27,6 +27,9 @@ pub(crate) struct ServerOptions {
     /// File with an offset in milliseconds that moves the clock, for tests; loopback only
     #[arg(long, value_name = "FILE", hide = true)]
     test_clock: Option<PathBuf>,
+    /// Serve the fixtures of the MCP conformance suite at /mcp too
+    #[arg(long, hide = true)]
+    conformance: bool,
 }
 
 /// Where things are kept.
@@ -56,6 +59,7 @@ impl ServerOptions {
             database: self.database,
             without: self.without,
             test_clock: self.test_clock,
+            conformance: self.conformance,
         })
     }
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use stationmaster_credentials::Secret;
+use stationmaster_surfaces::Mcp;
 use stationmaster_surfaces::openclaw::Rates;
 
 pub(crate) use secrets::{Secrets, make_private_dir, open_private_file};
@@ -26,6 +27,7 @@ pub(crate) struct Given {
     pub database: Option<String>,
     pub without: Vec<String>,
     pub test_clock: Option<PathBuf>,
+    pub conformance: bool,
 }
 
 /// Everything a server needs to know.
@@ -45,6 +47,7 @@ pub(crate) struct Settings {
     pub runtime: RuntimeSettings,
     /// How often agents may ask on the OpenClaw contract's routes.
     pub rates: Rates,
+    pub mcp: Mcp,
     /// In which days are counted.
     pub zone: TimeZone,
     source: Source,
@@ -149,6 +152,10 @@ impl Settings {
             runtime: runtime(&source, &data_dir)?,
             rates: rates(&source)?,
             zone: zone(&source)?,
+            mcp: Mcp {
+                allowed_hosts: source.list("MCP_ALLOWED_HOSTS"),
+                conformance: given.conformance,
+            },
             data_dir,
             source,
         })

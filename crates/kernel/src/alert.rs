@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{self, Happening};
 use crate::error::Problems;
+use crate::event::{self, Happening};
 use crate::page::Position;
 use crate::text;
 use crate::{

@@ -179,6 +179,12 @@ impl Problems {
         self.0.is_empty()
     }
 
+    /// All of them as one error; there is at least one.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        Error::invalid_all(self.0)
+    }
+
     /// # Errors
     /// [`Kind::Invalid`] with all of them, if there is any.
     pub fn into_result(self) -> Result<()> {

@@ -270,7 +270,9 @@ impl Happening {
             Self::ApprovalCreated(approval) | Self::ApprovalUpdated(approval) => {
                 approval.task.as_ref()
             }
-            Self::RunStarted(run) | Self::RunEnded(run) | Self::RunUpdated(run) => run.task.as_ref(),
+            Self::RunStarted(run) | Self::RunEnded(run) | Self::RunUpdated(run) => {
+                run.task.as_ref()
+            }
             Self::ToolCallStarted(call) | Self::ToolCallCompleted(call) => call.task.as_ref(),
             Self::PolicyEvaluated(it) | Self::PolicyViolated(it) => it.task.as_ref(),
             Self::GrantChanged { grant, .. } => grant.task.as_ref(),

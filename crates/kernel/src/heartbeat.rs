@@ -64,7 +64,12 @@ pub fn record(tx: &mut dyn Tx, who: &Principal, new: NewHeartbeat) -> Result<Hea
     problems.into_result()?;
 
     let tenant = who.tenant()?.clone();
-    let mut agent = agent::ensure(tx, who, &tenant, handle)?;
+    let Some(mut agent) = agent::acting(tx, who)? else {
+        return Err(Error::not_found(
+            "agent_not_found",
+            "there is no such agent",
+        ));
+    };
     let heartbeat = Heartbeat {
         tenant: tenant.clone(),
         handle: handle.clone(),

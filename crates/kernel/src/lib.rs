@@ -25,6 +25,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod kind;
 pub mod lease;
+pub mod loops;
 pub mod message;
 pub mod money;
 pub mod notification;

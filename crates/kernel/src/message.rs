@@ -6,8 +6,9 @@ use crate::agent;
 use crate::error::Problems;
 use crate::event::ActorKind;
 use crate::event::{self, Happening};
-use crate::notification::{self, Type, Wake};
+use crate::notification::{self, Target, Tell, Type, Wake};
 use crate::page::{List, Page, Placed, Position};
+use crate::policy;
 use crate::task::{self, Artifact, Task};
 use crate::text;
 use crate::{Handle, MessageId, Object, Principal, Result, TaskId, TenantId, Timestamp, Tx};
@@ -247,42 +248,6 @@ pub fn post(tx: &mut dyn Tx, who: &Principal, new: NewMessage) -> Result<Message
     Ok(message)
 }
 
-/// Posts what the installation has to say on a task. Nobody is woken by it.
-///
-/// # Errors
-/// Whatever the store meets.
-pub(crate) fn remark(
-    tx: &mut dyn Tx,
-    system: &Principal,
-    task: &Task,
-    kind: MessageKind,
-    content: String,
-) -> Result<Message> {
-    let message = Message {
-        id: MessageId::new(tx.mint(MessageId::PREFIX)),
-        position: tx.next_position()?,
-        tenant: task.tenant.clone(),
-        task: task.id.clone(),
-        content,
-        actor_type: ActorType::Agent,
-        actor_id: Some(system.subject.clone()),
-        agent_role: None,
-        author: None,
-        attachments: None,
-        created_at: tx.now(),
-        detail: Box::new(Detail {
-            kind: Some(kind),
-            author_kind: Some(system.kind()),
-            author_name: Some(system.subject.clone()),
-            ..Detail::default()
-        }),
-    };
-    tx.insert_message(&message)?;
-    let what = Happening::MessageCreated(message.clone());
-    event::record(tx, system, &task.tenant, what)?;
-    Ok(message)
-}
-
 /// The caller's messages, of one task or of all.
 ///
 /// # Errors
@@ -339,6 +304,362 @@ fn wake_concerned(tx: &mut dyn Tx, who: &Principal, task: &Task, message: &Messa
     }
 }
 
+/// Something to say on a task, in the OpenClaw contract's sense (§4, §12).
+#[derive(Debug, Clone)]
+pub struct Post {
+    pub kind: MessageKind,
+    pub content: String,
+    pub artifacts: Vec<Artifact>,
+    /// Names beyond those that the content mentions.
+    pub mentions: Vec<String>,
+    pub reply_to: Option<MessageId>,
+}
+
+impl Post {
+    /// Just these words.
+    pub fn of(kind: MessageKind, content: impl Into<String>) -> Self {
+        Self {
+            kind,
+            content: content.into(),
+            artifacts: Vec::new(),
+            mentions: Vec::new(),
+            reply_to: None,
+        }
+    }
+}
+
+/// A message that was posted, and what became of each name it mentions.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    pub message: Message,
+    /// Each name once, and whether somebody of that name is told.
+    pub told: Vec<(String, bool)>,
+}
+
+const LONGEST_CONTENT: usize = 10_000;
+const LARGEST_ARTIFACT: usize = 1 << 20;
+const MOST_ARTIFACTS: usize = 50;
+const LONGEST_NAME: usize = 500;
+
+/// Says something on a task, tells whom it mentions, and looks whether too much is said.
+///
+/// # Errors
+/// `task_not_found`; every problem of the request; what the agent's status forbids.
+pub fn say(tx: &mut dyn Tx, who: &Principal, id: &TaskId, post: Post) -> Result<Posted> {
+    let task = task::get(tx, who, id)?;
+    if let Some(caller) = agent::acting(tx, who)? {
+        agent::permit(tx, &caller, agent::Act::Speak)?;
+    }
+    let mut problems = Problems::default();
+    check_post(tx, &mut problems, &task, &post)?;
+    problems.into_result()?;
+    let posted = write(tx, who, &task, post)?;
+    crate::loops::after_message(tx, who, &task)?;
+    Ok(posted)
+}
+
+fn check_post(tx: &mut dyn Tx, problems: &mut Problems, task: &Task, post: &Post) -> Result<()> {
+    use MessageKind::{ApprovalRequest, System, WorkPlan};
+    if matches!(post.kind, WorkPlan | ApprovalRequest | System) {
+        problems.add(
+            "type",
+            format!("{} is posted by the server", post.kind.as_str()),
+        );
+    }
+    let is_artifact = post.kind == MessageKind::Artifact;
+    if !is_artifact || post.artifacts.is_empty() {
+        text::check_present(problems, "content", &post.content);
+    }
+    if !is_artifact && post.content.chars().count() > LONGEST_CONTENT {
+        problems.add(
+            "content",
+            format!("must be at most {LONGEST_CONTENT} characters"),
+        );
+    }
+    check_artifacts(problems, "artifacts", &post.artifacts);
+    if let Some(reply_to) = &post.reply_to
+        && tx
+            .message(reply_to)?
+            .is_none_or(|message| message.task != task.id)
+    {
+        problems.add("replyToId", "must name a message of this task");
+    }
+    Ok(())
+}
+
+/// Checks what is brought along: names, sizes and kinds (OpenClaw contract §1, §3).
+pub fn check_artifacts(problems: &mut Problems, field: &str, artifacts: &[Artifact]) {
+    if artifacts.len() > MOST_ARTIFACTS {
+        problems.add(field, format!("must be at most {MOST_ARTIFACTS}"));
+    }
+    for (index, artifact) in artifacts.iter().enumerate() {
+        let field = |name: &str| format!("{field}[{index}].{name}");
+        text::check_present(problems, &field("name"), &artifact.name);
+        if artifact.name.chars().count() > LONGEST_NAME {
+            problems.add(
+                field("name"),
+                format!("must be at most {LONGEST_NAME} characters"),
+            );
+        }
+        if artifact
+            .content
+            .as_ref()
+            .is_some_and(|it| it.len() > LARGEST_ARTIFACT)
+        {
+            problems.add(
+                field("content"),
+                "must be at most 1 MiB; give a url instead",
+            );
+        }
+    }
+}
+
+/// Posts what the rules have let through, or what the installation itself has to say.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn write(tx: &mut dyn Tx, who: &Principal, task: &Task, post: Post) -> Result<Posted> {
+    let author = who.handle().cloned();
+    let actor_type = match who.kind() {
+        ActorKind::Human => ActorType::User,
+        ActorKind::Agent | ActorKind::System => ActorType::Agent,
+    };
+    let (content, mut redacted) = policy::redact(&post.content);
+    let mut artifacts = post.artifacts;
+    for artifact in &mut artifacts {
+        if let Some(text) = artifact.content.take() {
+            let (text, found) = policy::redact(&text);
+            redacted.extend(found);
+            artifact.size = Some(text.len() as u64);
+            artifact.sha256 = Some(policy::digest(text.as_bytes()));
+            artifact.content = Some(text);
+        }
+    }
+    redacted.sort();
+    redacted.dedup();
+    let mut names: Vec<String> = Vec::new();
+    for name in post.mentions.into_iter().chain(names_in(&content)) {
+        let name = name.trim_start_matches('@').to_owned();
+        if !name.is_empty() && !names.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+            names.push(name);
+        }
+    }
+    names.truncate(MENTION_CAP);
+    let message = Message {
+        id: MessageId::new(tx.mint(MessageId::PREFIX)),
+        position: tx.next_position()?,
+        tenant: task.tenant.clone(),
+        task: task.id.clone(),
+        content,
+        actor_type,
+        actor_id: author.is_none().then(|| who.subject.clone()),
+        agent_role: author.as_ref().map(ToString::to_string),
+        author: author.clone(),
+        attachments: None,
+        created_at: tx.now(),
+        detail: Box::new(Detail {
+            kind: Some(post.kind),
+            author_kind: Some(who.kind()),
+            author_name: Some(
+                author
+                    .as_ref()
+                    .map_or_else(|| who.subject.clone(), ToString::to_string),
+            ),
+            artifacts,
+            mentions: names.clone(),
+            reply_to: post.reply_to,
+            redacted,
+        }),
+    };
+    tx.insert_message(&message)?;
+    event::record(
+        tx,
+        who,
+        &task.tenant,
+        Happening::MessageCreated(message.clone()),
+    )?;
+    match &author {
+        Some(handle) => tx.subscribe(&task.id, &Target::Agent(handle.clone()))?,
+        None if who.is_operator() => tx.subscribe(&task.id, &Target::Operator)?,
+        None => {}
+    }
+    let told = tell_mentioned(tx, who, task, &message, names)?;
+    wake_role(tx, who, task, &message, &told)?;
+    Ok(Posted { message, told })
+}
+
+/// Tells everybody of these names, but not the author.
+fn tell_mentioned(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    task: &Task,
+    message: &Message,
+    names: Vec<String>,
+) -> Result<Vec<(String, bool)>> {
+    let own = who.handle().map(|handle| Target::Agent(handle.clone()));
+    let own = own.or_else(|| who.is_operator().then_some(Target::Operator));
+    let mut told: Vec<(String, bool)> = Vec::new();
+    let mut reached: Vec<Target> = own.into_iter().collect();
+    for name in names {
+        let targets = targets_of(tx, task, &name)?;
+        if targets.is_empty() {
+            told.push((name, false));
+        }
+        for target in targets {
+            if reached.contains(&target) {
+                continue;
+            }
+            let shown = match &target {
+                Target::Agent(handle) => handle.to_string(),
+                Target::Operator => "operator".to_owned(),
+            };
+            let tell = Tell {
+                target: target.clone(),
+                kind: Type::Mention,
+                title: format!("@{shown} {}", first_words(&message.content)),
+                body: message.content.clone(),
+                task: Some(task.id.clone()),
+                message: Some(message.id.clone()),
+                approval: None,
+            };
+            let queued = notification::tell(tx, who, &task.tenant, tell)?.is_some();
+            tx.subscribe(&task.id, &target)?;
+            told.push((shown, queued));
+            reached.push(target);
+        }
+    }
+    Ok(told)
+}
+
+/// Whom a name means: `operator` and `human`, `all` who work on the task or follow it, or an agent
+/// by its id, else by what people call it.
+fn targets_of(tx: &mut dyn Tx, task: &Task, name: &str) -> Result<Vec<Target>> {
+    if name.eq_ignore_ascii_case("operator") || name.eq_ignore_ascii_case("human") {
+        return Ok(vec![Target::Operator]);
+    }
+    if name.eq_ignore_ascii_case("all") {
+        let mut all: Vec<Target> = task.assignees().cloned().map(Target::Agent).collect();
+        all.extend(tx.subscribers(&task.id)?);
+        return Ok(all);
+    }
+    for id in [name.to_owned(), name.to_lowercase()] {
+        if let Ok(handle) = id.parse::<Handle>()
+            && tx.agent(&task.tenant, &handle)?.is_some()
+        {
+            return Ok(vec![Target::Agent(handle)]);
+        }
+    }
+    Ok(tx
+        .agent_called(&task.tenant, name)?
+        .map(Target::Agent)
+        .into_iter()
+        .collect())
+}
+
+/// A person speaks on the task of an agent that is woken, not one that asks: it is woken, as on
+/// the surface where it was born, unless a mention did so already.
+fn wake_role(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    task: &Task,
+    message: &Message,
+    told: &[(String, bool)],
+) -> Result<()> {
+    let Some(handle) = task.agent().filter(|_| who.is_operator()) else {
+        return Ok(());
+    };
+    let is_told = told.iter().any(|(name, _)| name == handle.as_str());
+    let is_woken = tx
+        .agent(&task.tenant, handle)?
+        .is_some_and(|agent| !agent.detail.registered);
+    if is_told || !is_woken {
+        return Ok(());
+    }
+    notification::wake(
+        tx,
+        who,
+        Wake {
+            target: handle,
+            kind: Type::Message,
+            content: &message.content,
+            task: Some(task),
+            message: Some(message),
+        },
+    )
+}
+
+/// The beginning of a text, without what it mentions.
+fn first_words(text: &str) -> String {
+    let words = text
+        .split_whitespace()
+        .filter(|word| !word.starts_with('@'));
+    let mut line = String::new();
+    for word in words {
+        if line.len() + word.len() > 60 {
+            line.push('…');
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
+}
+
+/// The names that a text mentions as `@name`, each as it stands: not inside code, and not in what
+/// looks like a mail address (OpenClaw contract §12).
+#[must_use]
+pub fn names_in(content: &str) -> Vec<String> {
+    let prose = without_code(content);
+    let mut found = Vec::new();
+    let mut before = ' ';
+    for (at, character) in prose.char_indices() {
+        let starts = character == '@' && !(before.is_alphanumeric() || "_.-@/`".contains(before));
+        before = character;
+        if !starts {
+            continue;
+        }
+        let rest = &prose[at + 1..];
+        let end = rest
+            .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
+            .unwrap_or(rest.len());
+        let name = rest[..end].trim_end_matches('-');
+        if !name.is_empty() && name.len() <= 200 {
+            found.push(name.to_owned());
+        }
+    }
+    found
+}
+
+/// A text with its fenced and inline code taken out.
+fn without_code(content: &str) -> String {
+    let mut prose = String::with_capacity(content.len());
+    let mut rest = content;
+    while let Some(start) = rest.find('`') {
+        prose.push_str(&rest[..start]);
+        let fence = rest[start..]
+            .bytes()
+            .take_while(|byte| *byte == b'`')
+            .count();
+        let mark = &rest[start..start + fence];
+        let after = &rest[start + fence..];
+        match after.find(mark) {
+            Some(end) => {
+                prose.push(' ');
+                rest = &after[end + fence..];
+            }
+            None => {
+                // A mark that nothing closes is no code.
+                prose.push(' ');
+                rest = after;
+            }
+        }
+    }
+    prose.push_str(rest);
+    prose
+}
+
 /// The roles that `content` mentions as `@role`, each once, in order of appearance. An `@` inside
 /// a word (as in a mail address) mentions nobody.
 #[must_use]
@@ -372,6 +693,25 @@ mod tests {
         let found = mentions(content);
         let found: Vec<&str> = found.iter().map(Handle::as_str).collect();
         assert_eq!(found, expected, "{content:?}");
+    }
+
+    #[test]
+    fn names_are_found_in_prose_and_not_in_code() {
+        let cases: [(&str, &[&str]); 7] = [
+            ("@jordan please", &["jordan"]),
+            (
+                "ask @Jordan_2 and @ana-maria, or @all.",
+                &["Jordan_2", "ana-maria", "all"],
+            ),
+            ("mail me@example.com", &[]),
+            ("run `npm i @scope/x` @riley", &["riley"]),
+            ("```\n@nobody\n``` @somebody", &["somebody"]),
+            ("a ` b @c", &["c"]),
+            ("@ @- @@x", &[]),
+        ];
+        for (content, expected) in cases {
+            assert_eq!(names_in(content), expected, "{content:?}");
+        }
     }
 
     #[test]

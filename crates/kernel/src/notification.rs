@@ -204,10 +204,72 @@ impl Notification {
         format!("user:{}:{}", self.tenant, self.target.as_str())
     }
 
+    /// When it is not worth repeating any more (OpenClaw contract §7).
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.created_at.after(KEPT)
+    }
+
+    /// Where it stands at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        if self.read_at.is_some() {
+            Standing::Acked
+        } else if self.dead_at.is_some() {
+            Standing::Failed
+        } else if self.expires_at() <= now {
+            Standing::Expired
+        } else if self.delivered_at.is_some() {
+            Standing::Delivered
+        } else {
+            Standing::Pending
+        }
+    }
+
     /// Still to be delivered, now or later.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.delivered_at.is_none() && self.dead_at.is_none()
+    }
+}
+
+/// How long a notification is repeated to whoever fetches it.
+const KEPT: Duration = Duration::from_secs(86_400);
+
+/// Where a notification stands (OpenClaw contract §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Pending,
+    Delivered,
+    Acked,
+    Failed,
+    Expired,
+}
+
+impl Standing {
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Delivered,
+        Self::Acked,
+        Self::Failed,
+        Self::Expired,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Delivered => "DELIVERED",
+            Self::Acked => "ACKED",
+            Self::Failed => "FAILED",
+            Self::Expired => "EXPIRED",
+        }
+    }
+
+    /// The standing of this name, in upper case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
     }
 }
 

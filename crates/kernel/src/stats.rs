@@ -1,29 +1,27 @@
 //! How an installation does, in numbers (OpenClaw contract §4).
 
-use std::time::Duration;
+use jiff::ToSpan as _;
+use jiff::civil::Date;
 
 use crate::agent::{self, AgentFilter};
 use crate::alert::{self, AlertFilter, Severity};
 use crate::approval::{self, ApprovalFilter};
-use crate::budget;
 use crate::cost::{CostFilter, CostSum};
 use crate::kind::TaskKind;
 use crate::task::Tally;
-use crate::{Handle, MicroUsd, Result, TenantId, Timestamp, Tx};
+use crate::{Error, Handle, MicroUsd, Result, TenantId, Timestamp, Tx};
 
-const WEEK: Duration = Duration::from_secs(7 * 86_400);
-const MONTH: Duration = Duration::from_secs(30 * 86_400);
 /// How many models are named; what the others cost is in the total.
 const MODELS: u32 = 100;
 
-/// A span of time up to now.
+/// A span of time up to now, in the installation's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Period {
-    /// Since midnight in the installation's time zone.
+    /// Since midnight.
     Day,
-    /// The last seven days, to the quarter of an hour.
+    /// Since Monday.
     Week,
-    /// The last thirty days, to the quarter of an hour.
+    /// Since the first of the month.
     Month,
 }
 
@@ -50,11 +48,20 @@ impl Period {
     /// # Errors
     /// Only at the ends of the calendar.
     pub fn since(self, tx: &mut dyn Tx) -> Result<Timestamp> {
-        Ok(match self {
-            Self::Day => budget::day(tx)?.begins_at,
-            Self::Week => tx.now().before(WEEK),
-            Self::Month => tx.now().before(MONTH),
-        })
+        let now = tx.now().to_calendar().to_zoned(tx.zone().clone());
+        let first = self.first(now.date()).to_zoned(tx.zone().clone());
+        let first = first.map_err(Error::internal)?;
+        Ok(Timestamp(first.timestamp().as_millisecond()))
+    }
+
+    /// The day on which it began, of one that goes on at `date`.
+    fn first(self, date: Date) -> Date {
+        let back = match self {
+            Self::Day => 0,
+            Self::Week => date.weekday().to_monday_zero_offset(),
+            Self::Month => date.day() - 1,
+        };
+        date.saturating_sub(i64::from(back).days())
     }
 }
 
@@ -151,12 +158,7 @@ impl Costs {
 ///
 /// # Errors
 /// `agent_not_found`.
-pub fn costs(
-    tx: &mut dyn Tx,
-    tenant: &TenantId,
-    agent: &Handle,
-    period: Period,
-) -> Result<Costs> {
+pub fn costs(tx: &mut dyn Tx, tenant: &TenantId, agent: &Handle, period: Period) -> Result<Costs> {
     agent::find(tx, tenant, agent)?;
     let since = period.since(tx)?;
     let filter = CostFilter {
@@ -170,4 +172,32 @@ pub fn costs(
         by_model: tx.cost_by_model(&filter, MODELS)?,
         by_kind: tx.cost_by_kind(&filter)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_begin_on_midnight_on_monday_and_on_the_first() {
+        let cases = [
+            ("2026-11-21", "2026-11-21", "2026-11-16", "2026-11-01"),
+            ("2026-11-16", "2026-11-16", "2026-11-16", "2026-11-01"),
+            ("2026-11-22", "2026-11-22", "2026-11-16", "2026-11-01"),
+            ("2027-01-01", "2027-01-01", "2026-12-28", "2027-01-01"),
+            ("2028-02-29", "2028-02-29", "2028-02-28", "2028-02-01"),
+        ];
+        for (now, day, week, month) in cases {
+            let now: Date = now.parse().unwrap();
+            let first = |period: Period| period.first(now).to_string();
+            assert_eq!(
+                [
+                    first(Period::Day),
+                    first(Period::Week),
+                    first(Period::Month)
+                ],
+                [day, week, month]
+            );
+        }
+    }
 }

@@ -5,7 +5,7 @@
 use crate::event::{self, Happening};
 use crate::notification::{self, Target, Tell, Type};
 use crate::state::State;
-use crate::task::{Task, Transition};
+use crate::task::{Flow, Task, Transition};
 use crate::{Principal, Result, TransitionId, Tx, agent, approval};
 
 /// What is said of a step.
@@ -39,6 +39,26 @@ impl Step {
 pub(crate) fn shift(
     tx: &mut dyn Tx,
     who: &Principal,
+    task: Task,
+    to: State,
+    step: Step,
+) -> Result<(Task, Transition)> {
+    let (task, transition) = note(tx, who, task, to, step)?;
+    tell(tx, who, &task, &transition)?;
+    if to.is_terminal() {
+        approval::cancel_all(tx, who, &task.id)?;
+        agent::close_children(tx, who, &task.tenant, &task.id)?;
+    }
+    Ok((task, transition))
+}
+
+/// Moves a task and records it, and nothing more.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn note(
+    tx: &mut dyn Tx,
+    who: &Principal,
     mut task: Task,
     to: State,
     step: Step,
@@ -64,7 +84,8 @@ pub(crate) fn shift(
     leave(&mut task, from, now);
     task.set_state(to);
     match to {
-        State::Inbox => task.assign(&[]),
+        // On a free task whose turn it is has nothing to do with where it stands.
+        State::Inbox if task.flow == Flow::Gated => task.assign(&[]),
         State::InProgress => {
             task.detail.started_at.get_or_insert(now);
         }
@@ -72,7 +93,7 @@ pub(crate) fn shift(
         State::NeedsApproval => task.detail.resume_state = Some(from),
         State::Blocked => task.detail.blocked_reason.clone_from(&step.reason),
         State::Done => task.detail.completed_at = Some(now),
-        State::Assigned | State::Canceled => {}
+        State::Inbox | State::Assigned | State::Canceled => {}
     }
     task.updated_at = now;
     tx.update_task(&task)?;
@@ -87,11 +108,6 @@ pub(crate) fn shift(
         },
     )?;
     agent::follow_task(tx, &task)?;
-    tell(tx, who, &task, &transition)?;
-    if to.is_terminal() {
-        approval::cancel_all(tx, who, &task.id)?;
-        agent::close_children(tx, who, &tenant, &task.id)?;
-    }
     Ok((task, transition))
 }
 

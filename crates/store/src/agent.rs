@@ -1,7 +1,7 @@
 //! Agents.
 
 use stationmaster_kernel::agent::{Agent, AgentFilter, Agents, Rank, Status};
-use stationmaster_kernel::{AgentId, Handle as Name, Result, TenantId, Timestamp};
+use stationmaster_kernel::{AgentId, Handle as Name, Result, TaskId, TenantId, Timestamp};
 
 use crate::handle::{Handle, from_optional_json, to_json};
 use crate::sql::{Row, Select, malformed, params};
@@ -23,10 +23,12 @@ impl Agents for Handle<'_> {
         let detail = to_json(&agent.detail)?;
         self.execute(
             "INSERT INTO agent (id, tenant, handle, rank, created_at, updated_at, last_heartbeat_at, health, status, \
-             parent, due_at, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+             parent, parent_task, closed, due_at, detail, called) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
              ON CONFLICT (tenant, handle) DO UPDATE SET rank = excluded.rank, updated_at = excluded.updated_at, \
              last_heartbeat_at = excluded.last_heartbeat_at, health = excluded.health, status = excluded.status, \
-             parent = excluded.parent, due_at = excluded.due_at, detail = excluded.detail",
+             parent = excluded.parent, parent_task = excluded.parent_task, closed = excluded.closed, \
+             due_at = excluded.due_at, detail = excluded.detail, called = excluded.called",
             params![
                 agent.id.as_str(),
                 agent.tenant.as_str(),
@@ -38,8 +40,11 @@ impl Agents for Handle<'_> {
                 agent.health.as_ref(),
                 agent.status.as_str(),
                 agent.detail.parent.as_ref().map(Name::as_str),
+                agent.detail.parent_task.as_ref().map(TaskId::as_str),
+                i64::from(agent.detail.closed),
                 agent.due_at().map(|at| at.0),
                 &detail,
+                &agent.detail.name.to_lowercase(),
             ],
         )
         .map(drop)
@@ -62,6 +67,14 @@ impl Agents for Handle<'_> {
         self.number(sql, params)
     }
 
+    fn agent_called(&mut self, tenant: &TenantId, name: &str) -> Result<Option<Name>> {
+        self.one(
+            "SELECT handle FROM agent WHERE tenant = ?1 AND called = ?2 ORDER BY handle LIMIT 1",
+            params![tenant.as_str(), &name.to_lowercase()],
+            |mut row| row.text()?.parse(),
+        )
+    }
+
     fn due_agents(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Agent>> {
         let mut select = Select::new(COLUMNS);
         select.push(
@@ -81,9 +94,16 @@ fn narrow<'a>(select: &mut Select<'a>, filter: &'a AgentFilter) {
         )
         .filter("AND status = ?", filter.status.map(Status::as_str))
         .filter("AND rank = ?", filter.rank.map(Rank::as_str))
-        .filter("AND parent = ?", filter.parent.as_ref().map(Name::as_str));
+        .filter("AND parent = ?", filter.parent.as_ref().map(Name::as_str))
+        .filter(
+            "AND parent_task = ?",
+            filter.parent_task.as_ref().map(TaskId::as_str),
+        );
     if filter.spawned {
-        select.push("AND parent IS NOT NULL", &[]);
+        select.push("AND parent_task IS NOT NULL", &[]);
+    }
+    if filter.open {
+        select.push("AND closed = 0", &[]);
     }
 }
 

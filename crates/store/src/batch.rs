@@ -152,7 +152,13 @@ fn attempt(connection: &mut dyn Connection, works: &mut [Box<dyn Work>]) -> Atte
     let mut outcomes = Vec::with_capacity(works.len());
     let mut appended = false;
     for work in works {
-        match run_one(connection, work.as_mut(), &moment, &mut position, &mut appended) {
+        match run_one(
+            connection,
+            work.as_mut(),
+            &moment,
+            &mut position,
+            &mut appended,
+        ) {
             Ok(outcome) => outcomes.push(outcome),
             Err(failure) => {
                 connection.rollback();

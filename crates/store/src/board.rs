@@ -236,7 +236,7 @@ fn needle(filter: &BoardFilter) -> Option<String> {
     Some(pattern)
 }
 
-fn order(page: BoardPage) -> &'static str {
+pub(crate) fn order(page: BoardPage) -> &'static str {
     match (page.order, page.descending) {
         (BoardOrder::Priority, false) => "ORDER BY priority, position LIMIT ? OFFSET ?",
         (BoardOrder::Priority, true) => "ORDER BY priority DESC, position LIMIT ? OFFSET ?",

@@ -12,6 +12,7 @@
 mod batch;
 mod clock;
 mod handle;
+mod held;
 mod migrate;
 mod postgres;
 mod sql;

@@ -28,6 +28,8 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0017_inbox",
     "0018_trail",
     "0019_webhook",
+    "0020_spawn",
+    "0021_claimable",
     "0029_cost",
     "0030_standup_report",
 ];

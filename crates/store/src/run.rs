@@ -2,9 +2,7 @@
 
 use stationmaster_kernel::lease::{Fence, Lease};
 use stationmaster_kernel::run::{Run, RunFilter, Runs, Spend, Status};
-use stationmaster_kernel::{
-    Handle as Name, Position, Result, RunId, TaskId, TenantId, Timestamp,
-};
+use stationmaster_kernel::{Handle as Name, Position, Result, RunId, TaskId, TenantId, Timestamp};
 
 use crate::handle::{Handle, from_optional_json, to_optional_json};
 use crate::sql::{Row, Select, malformed, params};

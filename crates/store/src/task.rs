@@ -182,6 +182,34 @@ impl Tasks for Handle<'_> {
         self.count_board(filter)
     }
 
+    fn held_tasks(
+        &mut self,
+        tenant: &TenantId,
+        handle: &Name,
+        states: &[State],
+        page: BoardPage,
+    ) -> Result<Vec<Task>> {
+        self.held_page(tenant, handle, states, page)
+    }
+
+    fn held_task_count(
+        &mut self,
+        tenant: &TenantId,
+        handle: &Name,
+        states: &[State],
+    ) -> Result<u64> {
+        self.count_held(tenant, handle, states)
+    }
+
+    fn claimable_tasks(
+        &mut self,
+        tenant: &TenantId,
+        kinds: &[TaskKind],
+        limit: u32,
+    ) -> Result<Vec<Task>> {
+        self.claimable_page(tenant, kinds, limit)
+    }
+
     fn tallies(&mut self, tenant: Option<&TenantId>) -> Result<Vec<Tally>> {
         let mut select = Select::new(
             "SELECT state, kind, priority, CAST(SUM(count) AS BIGINT) FROM task_tally WHERE count <> 0",

@@ -32,6 +32,16 @@ pub struct Surfaces {
     pub metrics: system::Metrics,
     /// How often agents may ask on the OpenClaw contract's routes.
     pub rates: openclaw::Rates,
+    pub mcp: Mcp,
+}
+
+/// How the MCP tool is served at `/mcp`.
+#[derive(Debug, Clone, Default)]
+pub struct Mcp {
+    /// Names by which callers may reach it, beside those of this machine.
+    pub allowed_hosts: Vec<String>,
+    /// Shows the fixtures of the protocol's conformance suite as well.
+    pub conformance: bool,
 }
 
 /// Every route of every contract and the document that describes them.
@@ -43,6 +53,7 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
         status,
         metrics,
         rates,
+        mcp,
     } = surfaces;
     let daemon = Arc::new(agent_runtime::Daemon {
         app: app.clone(),
@@ -55,15 +66,27 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
         status,
         metrics,
     });
+    let board = openclaw::routes(&app, rates);
+    let tool = stationmaster_mcp::http_service(
+        Arc::new(openclaw::mcp::Inside {
+            routes: board.clone().with_state::<()>(app.clone()).into(),
+        }),
+        stationmaster_mcp::HttpOptions {
+            allowed_hosts: mcp.allowed_hosts,
+            conformance: mcp.conformance,
+            stopping: app.stopping.clone(),
+        },
+    );
     let (router, mut document) = OpenApiRouter::with_openapi(docs::skeleton(app.version))
         .merge(mission_control::routes().with_state(app.clone()))
-        .merge(openclaw::routes(&app, rates).with_state(app.clone()))
+        .merge(board.with_state(app.clone()))
         .merge(agent_runtime::routes().with_state(daemon))
         .merge(system::routes().with_state(probe))
         .split_for_parts();
     docs::complete(&mut document);
     let router = router
         .merge(docs::routes(&document))
+        .route_service("/mcp", tool)
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(meter::count))

@@ -298,7 +298,7 @@ async fn vector_9_money_is_counted_once_and_pauses_who_has_none() {
     let paused = agent().await;
     assert_eq!(
         (&paused["status"], &paused["spendToday"]),
-        (&json!("PAUSED"), &json!(5))
+        (&json!("PAUSED"), &json!(5.0))
     );
     assert_eq!(
         shown(&api, &format!("/tasks/{task}")).await["status"],

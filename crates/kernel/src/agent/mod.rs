@@ -1,30 +1,36 @@
 //! Agents: who works. Keyed by tenant and handle (rulings 3).
+//!
+//! An agent is made at first use or registered. Registering, statuses, heartbeats, absence and
+//! spawning each have a file in this folder; this one holds what an agent is and where it is kept.
 
+mod absence;
 mod beat;
 mod control;
+mod gate;
+mod portrait;
 mod register;
-mod stats;
-mod status;
-mod watch;
+mod spawn;
+mod work;
 
-use std::time::Duration;
+pub use absence::settle_due;
+pub use beat::{Beat, Health, NewBeat, beat};
+pub use control::{
+    Command, Controlled, Order, control, note_error, note_success, quarantine, set_status,
+};
+pub use gate::{Act, acting, permit};
+pub use portrait::{Portrait, portrait};
+pub use register::{Change, NewAgent, register, update};
+pub use spawn::{Standing, standing};
+
+pub(crate) use control::close_children;
+pub(crate) use work::follow_task;
 
 use serde::{Deserialize, Serialize};
-
-pub use beat::{Beat, NewBeat, beat};
-pub use control::{Control, NewControl, Touched, control};
-pub use register::{
-    AgentChange, NewAgent, change, find, list, register, revoke_token, rotate_token,
-};
-pub use stats::{Stats, stats};
-pub use status::{Act, acting, permit};
-pub(crate) use status::{close, close_children, follow_task, note_error, note_success, set_status};
-pub use watch::settle_due;
 
 use crate::event::{self, Happening};
 use crate::kind::TaskKind;
 use crate::money::MicroUsd;
-use crate::{AgentId, Handle, Object, Principal, Result, TaskId, TenantId, Timestamp, Tx};
+use crate::{AgentId, Error, Handle, Object, Principal, Result, TaskId, TenantId, Timestamp, Tx};
 
 /// A worker of one tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,8 +77,10 @@ pub struct Detail {
     pub max_sub_agents: u32,
     /// The agent that spawned it.
     pub parent: Option<Handle>,
-    /// The task for which it was spawned.
+    /// The task for which it was spawned; only agents that agents spawned have one.
     pub parent_task: Option<TaskId>,
+    /// How many agents up the line spawned each other; 0 for one that no agent spawned.
+    pub depth: u32,
     /// When a spawned agent is closed whatever it does.
     pub closes_at: Option<Timestamp>,
     /// Closed for good: its tokens are revoked and no sign of life brings it back.
@@ -81,6 +89,10 @@ pub struct Detail {
     pub session_key: Option<String>,
     /// In seconds. `None`: it is never taken for dead.
     pub heartbeat_interval: Option<u32>,
+    /// When it last wrote anything, to the minute: that too is a sign of life.
+    pub last_seen_at: Option<Timestamp>,
+    /// What its last heartbeat brought along.
+    pub vitals: Option<Object>,
     /// Since when it has been silent, once it was found to be.
     pub offline_since: Option<Timestamp>,
     /// Its tasks were taken for blocked after a second period of silence.
@@ -129,11 +141,14 @@ impl Default for Detail {
             max_sub_agents: 3,
             parent: None,
             parent_task: None,
+            depth: 0,
             closes_at: None,
             closed: false,
             current_task: None,
             session_key: None,
             heartbeat_interval: None,
+            last_seen_at: None,
+            vitals: None,
             offline_since: None,
             offline_swept: false,
             error_streak: 0,
@@ -181,46 +196,6 @@ impl Status {
         Self::ALL.into_iter().find(|it| it.as_str() == text)
     }
 }
-
-impl Agent {
-    /// When something falls due that only time brings: a pause ends, silence becomes absence, a
-    /// spawned agent's life is over, a budget's day ends.
-    #[must_use]
-    pub fn due_at(&self) -> Option<Timestamp> {
-        let detail = &self.detail;
-        if detail.closed {
-            return None;
-        }
-        let new_money = detail.purse.exceeded.then_some(detail.purse.until);
-        [
-            detail.status_until,
-            self.silent_at(),
-            detail.closes_at,
-            new_money,
-        ]
-        .into_iter()
-            .flatten()
-            .min()
-    }
-
-    /// When its silence means that it is gone; once it is, when its tasks are taken for blocked.
-    #[must_use]
-    pub fn silent_at(&self) -> Option<Timestamp> {
-        let detail = &self.detail;
-        let interval = Duration::from_secs(detail.heartbeat_interval?.into());
-        let patience = (2 * interval).max(MIN_SILENCE);
-        match (self.status, detail.offline_since) {
-            (Status::Offline, Some(_)) if detail.offline_swept => None,
-            (Status::Offline, Some(since)) => Some(since.after(patience)),
-            // Found to be silent while it was held up for another reason.
-            (_, Some(_)) | (Status::Offline, None) => None,
-            (_, None) => Some(self.last_heartbeat_at?.after(patience)),
-        }
-    }
-}
-
-/// No agent is taken for dead sooner (OpenClaw contract §7).
-const MIN_SILENCE: Duration = Duration::from_secs(300);
 
 /// How much an agent may do on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -272,6 +247,12 @@ pub trait Agents {
     /// Whatever the store meets.
     fn agent_count(&mut self, filter: &AgentFilter) -> Result<u64>;
 
+    /// The agent that people call by this name, whatever the case.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn agent_called(&mut self, tenant: &TenantId, name: &str) -> Result<Option<Handle>>;
+
     /// Agents for which something has fallen due (see [`Agent::due_at`]), longest due first.
     ///
     /// # Errors
@@ -290,6 +271,41 @@ pub struct AgentFilter {
     pub parent: Option<Handle>,
     /// Only agents that agents spawned.
     pub spawned: bool,
+    /// Spawned for this task.
+    pub parent_task: Option<TaskId>,
+    /// Only agents that are not closed for good.
+    pub open: bool,
+}
+
+/// The agent of this name as it is now.
+///
+/// # Errors
+/// `agent_not_found`.
+pub fn find(tx: &mut dyn Tx, tenant: &TenantId, handle: &Handle) -> Result<Agent> {
+    let now = tx.now();
+    Ok(as_written(tx, tenant, handle)?.as_of(now))
+}
+
+/// The agent as it was last written: what a rule that changes it goes on from.
+fn as_written(tx: &mut dyn Tx, tenant: &TenantId, handle: &Handle) -> Result<Agent> {
+    tx.agent(tenant, handle)?
+        .ok_or_else(|| Error::not_found("agent_not_found", format!("there is no agent {handle}")))
+}
+
+/// A numbered page of agents as they are now, and how many there are.
+///
+/// # Errors
+/// Whatever the store meets.
+pub fn list(
+    tx: &mut dyn Tx,
+    filter: &AgentFilter,
+    offset: u32,
+    limit: u32,
+) -> Result<(Vec<Agent>, u64)> {
+    let now = tx.now();
+    let page = tx.agents(filter, offset, limit)?;
+    let total = tx.agent_count(filter)?;
+    Ok((page.into_iter().map(|it| it.as_of(now)).collect(), total))
 }
 
 /// The agent of this name, made at first use with no limits (rulings 3).
@@ -306,7 +322,15 @@ pub fn ensure(
         return Ok(agent);
     }
     tx.ensure_tenant(tenant)?;
-    let agent = Agent {
+    let agent = blank(tx, tenant, handle);
+    tx.put_agent(&agent)?;
+    event::record(tx, who, tenant, Happening::AgentRegistered(agent.clone()))?;
+    Ok(agent)
+}
+
+/// An agent of which nothing is known yet but its name.
+fn blank(tx: &mut dyn Tx, tenant: &TenantId, handle: &Handle) -> Agent {
+    Agent {
         id: AgentId::new(tx.mint(AgentId::PREFIX)),
         tenant: tenant.clone(),
         handle: handle.clone(),
@@ -320,18 +344,36 @@ pub fn ensure(
             name: handle.to_string(),
             ..Detail::default()
         },
-    };
-    tx.put_agent(&agent)?;
-    event::record(tx, who, tenant, Happening::AgentRegistered(agent.clone()))?;
-    Ok(agent)
+    }
 }
 
 /// Sees to it that the tenant and, when an agent speaks, the agent are there.
 pub(crate) fn ensure_caller(tx: &mut dyn Tx, who: &Principal) -> Result<TenantId> {
     let tenant = who.tenant()?.clone();
     match who.handle() {
-        Some(handle) => drop(ensure(tx, who, &tenant, handle)?),
+        Some(_) => drop(acting(tx, who)?),
         None => tx.ensure_tenant(&tenant)?,
     }
     Ok(tenant)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An agent of which nothing is known.
+    pub(crate) fn agent() -> Agent {
+        Agent {
+            id: AgentId::new("agent_1"),
+            tenant: "t".parse().unwrap(),
+            handle: "a".parse().unwrap(),
+            rank: Rank::Specialist,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            last_heartbeat_at: None,
+            health: None,
+            status: Status::Active,
+            detail: Detail::default(),
+        }
+    }
 }

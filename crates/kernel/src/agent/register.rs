@@ -1,39 +1,70 @@
-//! How agents come, change and are given credentials (OpenClaw contract §1.1, §4, §9.4).
+//! Registering an agent, and changing what was said then (OpenClaw contract §4, §9.1).
 
-use std::time::Duration;
-
+use super::{Agent, Detail, Rank, as_written, blank, spawn};
 use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::kind::TaskKind;
-use crate::policy;
-use crate::text;
-use crate::token::Token;
-use crate::{
-    AgentId, Error, Handle, MicroUsd, Object, Principal, Result, TaskId, TenantId, Timestamp,
-    TokenId, Tx,
-};
+use crate::money::MicroUsd;
+use crate::token::{self, Token};
+use crate::{Error, Handle, Object, Principal, Result, TenantId, Tx, text};
 
-use super::{Act, Agent, AgentFilter, Detail, Rank, Status, acting, permit};
-
-/// Beats of an agent that says nothing about it: every 15 minutes.
-const INTERVAL: u32 = 900;
-/// More than a week between two signs of life is a mistake.
-const LONGEST_INTERVAL: u32 = 7 * 86_400;
+const USUAL_RANK: Rank = Rank::Specialist;
+/// How often an agent beats unless somebody says otherwise, in seconds (§3).
+pub(super) const USUAL_INTERVAL: u32 = 900;
+/// No agent beats more seldom: every 30 days.
+const LONGEST_INTERVAL: u32 = 30 * 86_400;
+/// In characters.
 const LONGEST_NAME: usize = 200;
 const LONGEST_EMOJI: usize = 32;
 const LONGEST_PATH: usize = 4096;
+const LONGEST_TOOL: usize = 128;
+const MOST_TOOLS: usize = 1000;
+const MOST_CHILDREN: u32 = 100;
+/// Metadata as JSON, in bytes.
+const LARGEST_METADATA: usize = 64 << 10;
+/// Where handles are lower case only (rulings 3).
+const DEFAULT_TENANT: &str = "default";
 
-/// An agent to register.
+impl Rank {
+    /// What an agent of this rank may spend a day unless somebody says otherwise (§9.1).
+    #[must_use]
+    pub fn budget_daily(self) -> MicroUsd {
+        MicroUsd::dollars(match self {
+            Self::Intern => 2,
+            Self::Specialist => 5,
+            Self::Lead => 12,
+        })
+    }
+
+    /// What one run of it may cost unless somebody says otherwise.
+    #[must_use]
+    pub fn budget_per_run(self) -> MicroUsd {
+        MicroUsd::cents(match self {
+            Self::Intern => 25,
+            Self::Specialist => 75,
+            Self::Lead => 150,
+        })
+    }
+
+    /// Whether it may spawn agents unless somebody says otherwise; an intern never may.
+    #[must_use]
+    pub fn can_spawn(self) -> bool {
+        self != Self::Intern
+    }
+}
+
+/// An agent about to be registered. What is `None` is as usual for the rank, or, for an agent
+/// that an agent spawns, as its parent's.
 #[derive(Debug, Clone)]
 pub struct NewAgent {
+    /// What it is to be called; checked here, because what is right depends on the tenant.
     pub handle: String,
     pub name: String,
-    pub rank: Rank,
-    pub workspace_path: String,
     pub emoji: Option<String>,
-    pub allowed_kinds: Vec<TaskKind>,
+    pub rank: Option<Rank>,
+    pub workspace_path: String,
+    pub allowed_kinds: Option<Vec<TaskKind>>,
     pub allowed_tools: Option<Vec<String>>,
-    /// `None`: what its rank may spend.
     pub budget_daily: Option<MicroUsd>,
     pub budget_per_run: Option<MicroUsd>,
     pub can_spawn: Option<bool>,
@@ -41,454 +72,321 @@ pub struct NewAgent {
     pub parent: Option<Handle>,
     pub heartbeat_interval: Option<u32>,
     pub metadata: Option<Object>,
-    /// SHA-256 of the token that will speak for it, in hex.
-    pub token_hash: String,
 }
 
-/// What to change; `None` leaves a field as it is.
+/// What to change; `None` leaves it as it is, `Some(None)` takes it away.
 #[derive(Debug, Clone, Default)]
-pub struct AgentChange {
+pub struct Change {
     pub name: Option<String>,
     pub emoji: Option<Option<String>>,
+    pub workspace_path: Option<String>,
     pub allowed_kinds: Option<Vec<TaskKind>>,
     pub allowed_tools: Option<Option<Vec<String>>>,
-    pub budget_daily: Option<MicroUsd>,
-    pub budget_per_run: Option<MicroUsd>,
+    pub budget_daily: Option<Option<MicroUsd>>,
+    pub budget_per_run: Option<Option<MicroUsd>>,
     pub can_spawn: Option<bool>,
-    pub heartbeat_interval: Option<u32>,
-    pub metadata: Option<Object>,
+    pub max_sub_agents: Option<u32>,
+    pub heartbeat_interval: Option<Option<u32>>,
+    pub metadata: Option<Option<Object>>,
 }
 
-/// What an agent of this rank may spend a day and a run (§9.1).
-fn allowance(rank: Rank) -> (MicroUsd, MicroUsd) {
-    match rank {
-        Rank::Intern => (MicroUsd::dollars(2), MicroUsd::cents(25)),
-        Rank::Specialist => (MicroUsd::dollars(5), MicroUsd::cents(75)),
-        Rank::Lead => (MicroUsd::dollars(12), MicroUsd::cents(150)),
-    }
-}
-
-/// Registers an agent and the token that speaks for it. An operator may register any; an agent may
-/// spawn others within its limits.
+/// Registers an agent with a first token, whose hash is given. An operator may register the agent
+/// that some other surface made at first use: it keeps its history and its status.
 ///
 /// # Errors
-/// Every problem of the request; `already_processed` when there is such an agent; forbidden;
-/// `spawn_limit`.
-pub fn register(tx: &mut dyn Tx, who: &Principal, new: NewAgent) -> Result<Agent> {
+/// Every problem of the request; `already_processed` when there is such an agent; for an agent
+/// that spawns, what [`spawn`](super::spawn) refuses; forbidden for anybody else.
+pub fn register(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    new: NewAgent,
+    token_hash: &str,
+) -> Result<(Agent, Token)> {
     let tenant = who.tenant()?.clone();
-    let mut problems = Problems::default();
-    check_name_of(&mut problems, &tenant, &new.handle);
-    check_text(&mut problems, "name", Some(&new.name), LONGEST_NAME);
-    check_text(&mut problems, "emoji", new.emoji.as_deref(), LONGEST_EMOJI);
-    check_text(
-        &mut problems,
-        "workspacePath",
-        Some(&new.workspace_path),
-        LONGEST_PATH,
-    );
-    check_interval(&mut problems, new.heartbeat_interval);
-    problems.into_result()?;
-    let handle: Handle = new.handle.parse()?;
-    if let Some(known) = tx
-        .agent(&tenant, &handle)?
-        .filter(|agent| agent.detail.registered)
-    {
-        return Err(Error::conflict(
-            "already_processed",
-            format!(
-                "agent {handle} is registered already; its status is {}",
-                known.status.as_str()
-            ),
-        )
-        .with_detail("agentId", handle.as_str()));
-    }
-    let (daily, per_run) = allowance(new.rank);
-    let mut detail = Detail {
-        name: new.name.clone(),
-        emoji: new.emoji.clone(),
-        registered: true,
-        workspace_path: Some(new.workspace_path.clone()),
-        allowed_kinds: new.allowed_kinds.clone(),
-        allowed_tools: new.allowed_tools.clone(),
-        budget_daily: Some(new.budget_daily.unwrap_or(daily)),
-        budget_per_run: Some(new.budget_per_run.unwrap_or(per_run)),
-        can_spawn: new.can_spawn.unwrap_or(new.rank != Rank::Intern),
-        max_sub_agents: new.max_sub_agents.unwrap_or(3),
-        parent: new.parent.clone(),
-        heartbeat_interval: Some(new.heartbeat_interval.unwrap_or(INTERVAL)),
-        metadata: new.metadata.clone(),
-        ..Detail::default()
+    let handle = check(&new, &tenant)?;
+    let spawner = match who.handle() {
+        Some(_) => Some(spawn::spawner(tx, who, &new)?),
+        None => {
+            who.operate("register an agent")?;
+            check_parent(tx, &tenant, &new)?;
+            None
+        }
     };
-    if new.rank == Rank::Intern {
-        detail.can_spawn = false;
-    }
-    if let Some(parent) = acting(tx, who)? {
-        spawn(tx, &parent, &new, &mut detail)?;
-    }
-    tx.ensure_tenant(&tenant)?;
-    let now = tx.now();
-    let agent = Agent {
-        id: AgentId::new(tx.mint(AgentId::PREFIX)),
-        tenant: tenant.clone(),
-        handle,
-        rank: new.rank,
-        created_at: now,
-        updated_at: now,
-        last_heartbeat_at: None,
-        health: None,
-        status: Status::Active,
-        detail,
+    let known = tx.agent(&tenant, &handle)?;
+    let mut agent = match known {
+        Some(agent) if agent.detail.registered || spawner.is_some() => {
+            return Err(Error::conflict(
+                "already_processed",
+                format!("there is an agent {handle} already"),
+            )
+            .with_detail("agentId", handle.as_str()));
+        }
+        Some(agent) => agent,
+        None => {
+            tx.ensure_tenant(&tenant)?;
+            blank(tx, &tenant, &handle)
+        }
     };
+    let new = match &spawner {
+        Some(spawner) => spawn::bounded(tx, spawner, new)?,
+        None => new,
+    };
+    agent.rank = new.rank.unwrap_or(USUAL_RANK);
+    agent.detail = filled_in(agent.detail, new);
+    agent.updated_at = tx.now();
+    if let Some(spawner) = spawner {
+        spawn::bind(tx, &mut agent, spawner)?;
+    }
     tx.put_agent(&agent)?;
     event::record(tx, who, &tenant, Happening::AgentRegistered(agent.clone()))?;
-    issue(tx, who, &agent, new.token_hash, None)?;
-    Ok(agent)
+    let until = agent.detail.closes_at;
+    let token = token::issue(tx, who, &agent, token_hash.to_owned(), until)?;
+    Ok((agent, token))
 }
 
-/// Checks that `parent` may spawn such an agent, and binds it to its parent (§9.4). Only agents
-/// that agents spawned are counted (rulings 5).
-fn spawn(tx: &mut dyn Tx, parent: &Agent, new: &NewAgent, detail: &mut Detail) -> Result<()> {
-    permit(tx, parent, Act::Start)?;
-    let limits = policy::settings(tx)?.spawn;
-    let refuse = |rule: &str, why: String| {
-        Err(Error::conflict("spawn_limit", why).with_detail("violations", vec![rule.to_owned()]))
-    };
+/// What is known of an agent once it is registered like this.
+fn filled_in(known: Detail, new: NewAgent) -> Detail {
+    let rank = new.rank.unwrap_or(USUAL_RANK);
+    Detail {
+        registered: true,
+        name: new.name,
+        emoji: new.emoji,
+        workspace_path: Some(new.workspace_path),
+        allowed_kinds: new.allowed_kinds.unwrap_or_default(),
+        allowed_tools: new.allowed_tools,
+        budget_daily: Some(new.budget_daily.unwrap_or(rank.budget_daily())),
+        budget_per_run: Some(new.budget_per_run.unwrap_or(rank.budget_per_run())),
+        can_spawn: new.can_spawn.unwrap_or(rank.can_spawn()),
+        max_sub_agents: new.max_sub_agents.unwrap_or(known.max_sub_agents),
+        parent: new.parent,
+        heartbeat_interval: Some(new.heartbeat_interval.unwrap_or(USUAL_INTERVAL)),
+        metadata: new.metadata,
+        ..known
+    }
+}
+
+/// Changes what was said of an agent. Nothing is written when nothing would change.
+///
+/// # Errors
+/// Forbidden for agents; `agent_not_found`; every problem of the request.
+pub fn update(tx: &mut dyn Tx, who: &Principal, handle: &Handle, change: Change) -> Result<Agent> {
+    who.operate("change an agent")?;
+    let tenant = who.tenant()?;
+    let before = as_written(tx, tenant, handle)?;
+    let mut agent = before.clone();
+    let detail = &mut agent.detail;
+    set(&mut detail.name, change.name);
+    set(&mut detail.emoji, change.emoji);
+    set(&mut detail.workspace_path, change.workspace_path.map(Some));
+    set(&mut detail.allowed_kinds, change.allowed_kinds);
+    set(&mut detail.allowed_tools, change.allowed_tools);
+    set(&mut detail.budget_daily, change.budget_daily);
+    set(&mut detail.budget_per_run, change.budget_per_run);
+    set(&mut detail.can_spawn, change.can_spawn);
+    set(&mut detail.max_sub_agents, change.max_sub_agents);
+    set(&mut detail.heartbeat_interval, change.heartbeat_interval);
+    set(&mut detail.metadata, change.metadata);
     let mut problems = Problems::default();
-    if new.parent.as_ref() != Some(&parent.handle) {
-        problems.add(
-            "parentAgentId",
-            format!("must be {}, who spawns it", parent.handle),
-        );
-    }
-    let wanted = |name: &str| {
-        let metadata = new.metadata.as_ref()?;
-        metadata
-            .get(name)?
-            .as_str()
-            .filter(|text| !text.trim().is_empty())
-    };
-    let task = wanted("parentTaskId").map(TaskId::new);
-    if task.is_none() {
-        problems.add(
-            "metadata.parentTaskId",
-            "must name the task it is spawned for",
-        );
-    }
-    if wanted("purpose").is_none() {
-        problems.add("metadata.purpose", "must say what it is spawned for");
-    }
-    if !parent.detail.allowed_kinds.is_empty() {
-        let more = new.allowed_kinds.is_empty()
-            || new
-                .allowed_kinds
-                .iter()
-                .any(|kind| !parent.detail.allowed_kinds.contains(kind));
-        if more {
-            problems.add(
-                "allowedTaskTypes",
-                "must be among those of the agent that spawns it",
-            );
-        }
-    }
+    check_detail(&mut problems, agent.rank, &agent.detail);
     problems.into_result()?;
-    if parent.rank == Rank::Intern || !parent.detail.can_spawn || new.rank > parent.rank {
-        return Err(Error::forbidden(
-            "forbidden",
-            format!(
-                "agent {} may not spawn a {}",
-                parent.handle,
-                new.rank.as_str()
-            ),
-        )
-        .with_detail("requiredRole", "OPERATOR")
-        .with_detail(
-            "violations",
-            vec![format!("spawn_role:{}", parent.rank.as_str())],
-        ));
+    if agent == before {
+        let now = tx.now();
+        return Ok(agent.as_of(now));
     }
-    let Some(task) = task else { return Ok(()) };
-    let found = tx
-        .task(&task)?
-        .filter(|task| task.tenant == parent.tenant && !task.state.is_terminal());
-    if found.is_none() {
-        return Err(Error::invalid(
-            "metadata.parentTaskId",
-            "must name a task that is not over",
-        ));
+    agent.updated_at = tx.now();
+    tx.put_agent(&agent)?;
+    event::record(tx, who, tenant, Happening::AgentUpdated(agent.clone()))?;
+    let now = tx.now();
+    Ok(agent.as_of(now))
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
     }
-    let living: Vec<Agent> = tx
-        .agents(
-            &AgentFilter {
-                tenant: Some(parent.tenant.clone()),
-                spawned: true,
-                ..AgentFilter::default()
-            },
-            0,
-            10_000,
-        )?
-        .into_iter()
-        .filter(|agent| !agent.detail.closed)
-        .collect();
-    if living.len() >= limits.max_active as usize {
-        return refuse(
-            "spawn_max_active",
-            format!("{} spawned agents live already", living.len()),
-        );
+}
+
+fn check_parent(tx: &mut dyn Tx, tenant: &TenantId, new: &NewAgent) -> Result<()> {
+    let Some(parent) = &new.parent else {
+        return Ok(());
+    };
+    match tx.agent(tenant, parent)? {
+        Some(_) => Ok(()),
+        None => Err(Error::invalid(
+            "parentAgentId",
+            format!("there is no agent {parent}"),
+        )),
     }
-    let siblings = living
-        .iter()
-        .filter(|agent| agent.detail.parent_task.as_ref() == Some(&task))
-        .count();
-    let most = (limits.max_per_parent_task).min(parent.detail.max_sub_agents) as usize;
-    if siblings >= most {
-        return refuse(
-            "spawn_max_per_parent",
-            format!("{siblings} agents were spawned for {task} already"),
-        );
-    }
-    let depth = depth_of(tx, parent)? + 1;
-    if depth > limits.max_depth {
-        return refuse(
-            "spawn_depth",
-            format!("agents are spawned {} deep at most", limits.max_depth),
-        );
-    }
-    let left = crate::budget::left(parent, tx.now());
-    for (field, budget) in [
-        ("budgetDaily", &mut detail.budget_daily),
-        ("budgetPerRun", &mut detail.budget_per_run),
-    ] {
-        let asked = if field == "budgetDaily" {
-            new.budget_daily
-        } else {
-            new.budget_per_run
-        };
-        if let (Some(left), Some(own)) = (left, *budget)
-            && own > left
-        {
-            if asked.is_some() {
-                return Err(Error::invalid(
-                    field,
-                    format!(
-                        "must be at most {left}, which is what {} has left",
-                        parent.handle
-                    ),
-                ));
-            }
-            *budget = Some(left);
+}
+
+/// The name that the new agent will have, if everything said of it is right.
+fn check(new: &NewAgent, tenant: &TenantId) -> Result<Handle> {
+    let mut problems = Problems::default();
+    let detail = filled_in(Detail::default(), new.clone());
+    check_detail(&mut problems, new.rank.unwrap_or(USUAL_RANK), &detail);
+    let is_default = tenant.as_str() == DEFAULT_TENANT;
+    let has_capitals = new.handle.bytes().any(|byte| byte.is_ascii_uppercase());
+    match new.handle.parse() {
+        Ok(handle) if !(is_default && has_capitals) => problems.into_result().map(|()| handle),
+        _ => {
+            let letters = match is_default {
+                true => "lower-case letters",
+                false => "letters",
+            };
+            problems.add(
+                "id",
+                format!("must be 1 to 64 {letters}, digits, '_' or '-', a letter or digit first"),
+            );
+            Err(problems.into_error())
         }
     }
-    detail.parent_task = Some(task);
-    detail.closes_at = Some(tx.now().after(limits.lifetime));
-    Ok(())
 }
 
-/// How many agents were spawned by one another above this one.
-fn depth_of(tx: &mut dyn Tx, agent: &Agent) -> Result<u32> {
-    let mut depth = 0;
-    let mut parent = agent.detail.parent.clone();
-    while let Some(handle) = parent {
-        depth += 1;
-        if depth > 16 {
-            break;
+fn check_detail(problems: &mut Problems, rank: Rank, detail: &Detail) {
+    let mut bounded = |field: &str, value: &str, longest: usize| {
+        text::check_present(problems, field, value);
+        if value.chars().count() > longest {
+            problems.add(field, format!("must be at most {longest} characters"));
         }
-        parent = tx
-            .agent(&agent.tenant, &handle)?
-            .and_then(|agent| agent.detail.parent);
+    };
+    bounded("name", &detail.name, LONGEST_NAME);
+    if let Some(emoji) = &detail.emoji {
+        bounded("emoji", emoji, LONGEST_EMOJI);
     }
-    Ok(depth)
-}
-
-fn check_name_of(problems: &mut Problems, tenant: &TenantId, handle: &str) {
-    // In the default tenant names are lower case; elsewhere they are roles as well (rulings 3).
-    let is_right = Handle::is_valid(handle)
-        && (tenant.as_str() != "default" || !handle.bytes().any(|byte| byte.is_ascii_uppercase()));
-    if !is_right {
-        problems.add(
-            "id",
-            "must start with a lower case letter or digit and go on with at most 63 of those, '_' or '-'",
-        );
+    if let Some(path) = &detail.workspace_path {
+        bounded("workspacePath", path, LONGEST_PATH);
     }
-}
-
-fn check_text(problems: &mut Problems, field: &str, text: Option<&str>, longest: usize) {
-    let Some(text) = text else { return };
-    text::check_present(problems, field, text);
-    if text.chars().count() > longest {
-        problems.add(field, format!("must be at most {longest} characters"));
+    let tools = detail.allowed_tools.as_deref().unwrap_or_default();
+    for (index, tool) in tools.iter().take(MOST_TOOLS).enumerate() {
+        bounded(&format!("allowedTools[{index}]"), tool, LONGEST_TOOL);
     }
-}
-
-fn check_interval(problems: &mut Problems, interval: Option<u32>) {
-    if interval.is_some_and(|seconds| !(1..=LONGEST_INTERVAL).contains(&seconds)) {
+    if tools.len() > MOST_TOOLS {
+        problems.add("allowedTools", format!("must name at most {MOST_TOOLS}"));
+    }
+    if rank == Rank::Intern && detail.can_spawn {
+        problems.add("canSpawn", "must be false for an INTERN");
+    }
+    if detail.max_sub_agents > MOST_CHILDREN {
+        problems.add("maxSubAgents", format!("must be at most {MOST_CHILDREN}"));
+    }
+    if let Some(interval) = detail.heartbeat_interval
+        && !(1..=LONGEST_INTERVAL).contains(&interval)
+    {
         problems.add(
             "heartbeatIntervalSec",
             format!("must be 1 to {LONGEST_INTERVAL} seconds"),
         );
     }
+    let size = detail
+        .metadata
+        .as_ref()
+        .and_then(|metadata| serde_json::to_string(metadata).ok())
+        .map_or(0, |json| json.len());
+    if size > LARGEST_METADATA {
+        problems.add(
+            "metadata",
+            format!("must be at most {LARGEST_METADATA} bytes of JSON"),
+        );
+    }
 }
 
-/// The agent of this name, if it is there for this caller, who names a tenant if bound to none.
-///
-/// # Errors
-/// `agent_not_found`.
-pub fn find(tx: &mut dyn Tx, tenant: &TenantId, handle: &Handle) -> Result<Agent> {
-    tx.agent(tenant, handle)?
-        .ok_or_else(|| Error::not_found("agent_not_found", format!("there is no agent {handle}")))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A page of the agents that a caller sees, and how many there are.
-///
-/// # Errors
-/// Whatever the store meets.
-pub fn list(
-    tx: &mut dyn Tx,
-    filter: &AgentFilter,
-    offset: u32,
-    limit: u32,
-) -> Result<(Vec<Agent>, u64)> {
-    Ok((tx.agents(filter, offset, limit)?, tx.agent_count(filter)?))
-}
-
-/// Changes an agent. Nothing is written when nothing would change.
-///
-/// # Errors
-/// Every problem of the request; forbidden for agents; `agent_not_found`.
-pub fn change(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    handle: &Handle,
-    change: AgentChange,
-) -> Result<Agent> {
-    who.operate("change an agent")?;
-    let mut problems = Problems::default();
-    check_text(&mut problems, "name", change.name.as_deref(), LONGEST_NAME);
-    let emoji = change.emoji.as_ref().and_then(Option::as_deref);
-    check_text(&mut problems, "emoji", emoji, LONGEST_EMOJI);
-    check_interval(&mut problems, change.heartbeat_interval);
-    problems.into_result()?;
-    let before = find(tx, who.tenant()?, handle)?;
-    let mut agent = before.clone();
-    let detail = &mut agent.detail;
-    if let Some(name) = change.name {
-        detail.name = name;
-    }
-    if let Some(emoji) = change.emoji {
-        detail.emoji = emoji;
-    }
-    if let Some(kinds) = change.allowed_kinds {
-        detail.allowed_kinds = kinds;
-    }
-    if let Some(tools) = change.allowed_tools {
-        detail.allowed_tools = tools;
-    }
-    detail.budget_daily = change.budget_daily.or(detail.budget_daily);
-    detail.budget_per_run = change.budget_per_run.or(detail.budget_per_run);
-    if let Some(can_spawn) = change.can_spawn {
-        detail.can_spawn = can_spawn && agent.rank != Rank::Intern;
-    }
-    detail.heartbeat_interval = change.heartbeat_interval.or(detail.heartbeat_interval);
-    if let Some(metadata) = change.metadata {
-        detail.metadata = Some(metadata);
-    }
-    if agent == before {
-        return Ok(agent);
-    }
-    agent.updated_at = tx.now();
-    tx.put_agent(&agent)?;
-    let tenant = agent.tenant.clone();
-    event::record(tx, who, &tenant, Happening::AgentUpdated(agent.clone()))?;
-    Ok(agent)
-}
-
-/// Gives an agent a new token, and takes the others from it if asked to.
-///
-/// # Errors
-/// Forbidden for agents; `agent_not_found`; a lifetime past the end of time.
-pub fn rotate_token(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    handle: &Handle,
-    hash: String,
-    lifetime: Option<Duration>,
-    revoke_others: bool,
-) -> Result<Token> {
-    who.operate("make tokens")?;
-    let agent = find(tx, who.tenant()?, handle)?;
-    if agent.detail.closed {
-        return Err(Error::conflict(
-            "already_processed",
-            format!("agent {handle} was closed; register another"),
-        ));
-    }
-    if revoke_others {
-        let now = tx.now();
-        for mut token in tx.tokens(&agent.tenant, handle)? {
-            if token.is_good(now) {
-                revoke(tx, who, &mut token)?;
-            }
+    fn new(handle: &str) -> NewAgent {
+        NewAgent {
+            handle: handle.to_owned(),
+            name: "N".to_owned(),
+            emoji: None,
+            rank: None,
+            workspace_path: "/w".to_owned(),
+            allowed_kinds: None,
+            allowed_tools: None,
+            budget_daily: None,
+            budget_per_run: None,
+            can_spawn: None,
+            max_sub_agents: None,
+            parent: None,
+            heartbeat_interval: None,
+            metadata: None,
         }
     }
-    let expires_at = lifetime.map(|lifetime| tx.now().after(lifetime));
-    issue(tx, who, &agent, hash, expires_at)
-}
 
-/// Takes a token from an agent; again is no change.
-///
-/// # Errors
-/// Forbidden for agents; `agent_not_found`; `token_not_found`.
-pub fn revoke_token(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    handle: &Handle,
-    id: &TokenId,
-) -> Result<Token> {
-    who.operate("revoke tokens")?;
-    let agent = find(tx, who.tenant()?, handle)?;
-    let mut token = tx
-        .tokens(&agent.tenant, handle)?
-        .into_iter()
-        .find(|token| token.id == *id)
-        .ok_or_else(|| Error::not_found("token_not_found", "there is no such token"))?;
-    if token.revoked_at.is_none() {
-        revoke(tx, who, &mut token)?;
+    fn faults(new: &NewAgent, tenant: &str) -> Vec<String> {
+        match check(new, &tenant.parse().unwrap()) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.problems.into_iter().map(|it| it.field).collect(),
+        }
     }
-    Ok(token)
-}
 
-fn revoke(tx: &mut dyn Tx, who: &Principal, token: &mut Token) -> Result<()> {
-    token.revoked_at = Some(tx.now());
-    tx.put_token(token)?;
-    event::record(
-        tx,
-        who,
-        &token.tenant,
-        Happening::AgentTokenRevoked(token.clone()),
-    )
-}
+    #[test]
+    fn names_are_lower_case_in_the_default_tenant_only() {
+        let longest = "a".repeat(64);
+        let cases = [
+            ("jordan", true, true),
+            ("7-of_9", true, true),
+            (longest.as_str(), true, true),
+            ("Jordan", false, true),
+            ("", false, false),
+            ("-jordan", false, false),
+            ("_jordan", false, false),
+            ("jor dan", false, false),
+            ("jördan", false, false),
+            ("@operator", false, false),
+        ];
+        for (handle, in_default, elsewhere) in cases {
+            let new = new(handle);
+            assert_eq!(faults(&new, "default").is_empty(), in_default, "{handle}");
+            assert_eq!(faults(&new, "acme").is_empty(), elsewhere, "{handle}");
+        }
+        assert!(!faults(&new(&"a".repeat(65)), "acme").is_empty());
+    }
 
-fn issue(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    agent: &Agent,
-    hash: String,
-    expires_at: Option<Timestamp>,
-) -> Result<Token> {
-    let token = Token {
-        id: TokenId::new(tx.mint(TokenId::PREFIX)),
-        tenant: agent.tenant.clone(),
-        agent: agent.handle.clone(),
-        hash,
-        created_at: tx.now(),
-        expires_at,
-        revoked_at: None,
-    };
-    tx.put_token(&token)?;
-    event::record(
-        tx,
-        who,
-        &agent.tenant,
-        Happening::AgentTokenIssued(token.clone()),
-    )?;
-    Ok(token)
+    #[test]
+    fn everything_wrong_is_named_at_once() {
+        let wrong = NewAgent {
+            name: " ".to_owned(),
+            emoji: Some("x".repeat(33)),
+            rank: Some(Rank::Intern),
+            workspace_path: String::new(),
+            allowed_tools: Some(vec!["exec".to_owned(), String::new()]),
+            can_spawn: Some(true),
+            max_sub_agents: Some(101),
+            heartbeat_interval: Some(0),
+            ..new("No")
+        };
+        assert_eq!(
+            faults(&wrong, "default"),
+            [
+                "name",
+                "emoji",
+                "workspacePath",
+                "allowedTools[1]",
+                "canSpawn",
+                "maxSubAgents",
+                "heartbeatIntervalSec",
+                "id"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_rank_decides_what_is_not_said() {
+        for (rank, daily, per_run, can_spawn) in [
+            (Rank::Intern, 200, 25, false),
+            (Rank::Specialist, 500, 75, true),
+            (Rank::Lead, 1200, 150, true),
+        ] {
+            let new = NewAgent {
+                rank: Some(rank),
+                ..new("a")
+            };
+            let detail = filled_in(Detail::default(), new);
+            assert_eq!(detail.budget_daily, Some(MicroUsd::cents(daily)));
+            assert_eq!(detail.budget_per_run, Some(MicroUsd::cents(per_run)));
+            assert_eq!(detail.can_spawn, can_spawn);
+            assert_eq!(detail.heartbeat_interval, Some(900));
+        }
+    }
 }

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::{PAUSED_BECAUSE, day, system_for};
+use super::{day, holds_up, system_for};
 use crate::agent::{self, Agent, Status};
 use crate::approval::{self, Approval, ApprovalFilter, Ask, Detail, Risk};
 use crate::event::{self, Happening};
-use crate::message::{self, MessageKind};
+use crate::message::{self, MessageKind, Post};
 use crate::notification::{self, Target, Tell, Type};
 use crate::state::State;
 use crate::task::Task;
@@ -116,8 +116,12 @@ pub(super) fn ask(
 }
 
 fn hold(tx: &mut dyn Tx, system: &Principal, task: Task, approval: &Approval) -> Result<()> {
-    let content = format!("{} ({}): {}", approval.title, approval.id, approval.justification);
-    message::remark(tx, system, &task, MessageKind::ApprovalRequest, content)?;
+    let content = format!(
+        "{} ({}): {}",
+        approval.title, approval.id, approval.justification
+    );
+    let post = Post::of(MessageKind::ApprovalRequest, content);
+    message::write(tx, system, &task, post)?;
     if !task.state.may_become(State::NeedsApproval) {
         return Ok(());
     }
@@ -179,9 +183,7 @@ fn allow_today(
 
 /// Writes an agent that has money again, and lets it go on if it was held up for want of it.
 fn go_on(tx: &mut dyn Tx, system: &Principal, agent: &mut Agent) -> Result<()> {
-    let held = agent.status == Status::Paused
-        && agent.detail.status_reason.as_deref() == Some(PAUSED_BECAUSE);
-    if held {
+    if holds_up(agent) {
         return agent::set_status(tx, system, agent, Status::Active, None);
     }
     agent.updated_at = tx.now();
@@ -254,7 +256,10 @@ pub(crate) fn take_allowance(tx: &mut dyn Tx, agent: &Agent, cost: MicroUsd) -> 
     let is_good = |it: &Approval| {
         it.detail.used_at.is_none()
             && matches!(Override::of(it), None | Some(Override::Run))
-            && it.detail.estimated_cost.is_some_and(|allowed| allowed >= cost)
+            && it
+                .detail
+                .estimated_cost
+                .is_some_and(|allowed| allowed >= cost)
             && it.expires_at.is_none_or(|at| now < at.after(GRACE))
     };
     let approved = requests(tx, agent, approval::Status::Approved)?;

@@ -83,7 +83,11 @@ pub(crate) fn reserve(
     now: Timestamp,
 ) -> Result<()> {
     let wanted = run.detail.estimated_cost.unwrap_or_default();
-    check_left(&format!("agent {} today", agent.handle), wanted, left(agent, now))?;
+    check_left(
+        &format!("agent {} today", agent.handle),
+        wanted,
+        left(agent, now),
+    )?;
     if let Some(task) = task.as_deref() {
         check_left(&format!("task {}", task.id), wanted, left_of_task(task))?;
     }

@@ -10,7 +10,7 @@ mod allow;
 mod book;
 mod watch;
 
-use crate::agent::{Agent, Purse};
+use crate::agent::{Agent, Purse, Status};
 use crate::task::Task;
 use crate::{Error, MicroUsd, Principal, Result, TenantId, Timestamp, Tx};
 
@@ -53,6 +53,12 @@ pub fn day(tx: &mut dyn Tx) -> Result<Day> {
 }
 
 impl Purse {
+    /// When there is money again, if all of the day's is gone.
+    #[must_use]
+    pub fn replenished_at(&self) -> Option<Timestamp> {
+        self.exceeded.then_some(self.until)
+    }
+
     /// The figures of this moment's day: a new day begins with nothing spent.
     #[must_use]
     pub fn today(&self, now: Timestamp) -> Self {
@@ -112,6 +118,12 @@ fn limit_of(agent: &Agent, today: &Purse) -> Option<MicroUsd> {
 
 fn limit_of_task(task: &Task) -> Option<MicroUsd> {
     Some(task.detail.budget?.plus(task.detail.extra_budget))
+}
+
+/// Whether it is for want of money that an agent is paused.
+#[must_use]
+pub fn holds_up(agent: &Agent) -> bool {
+    agent.status == Status::Paused && agent.detail.status_reason.as_deref() == Some(PAUSED_BECAUSE)
 }
 
 /// The installation, acting because of what `who` did.

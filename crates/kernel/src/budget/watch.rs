@@ -2,13 +2,11 @@
 //! for an agent's budget, once for a run and for a task.
 
 use super::allow::{self, Override};
-use super::{
-    PAUSED_BECAUSE, is_gone, left, left_of_task, limit_of, limit_of_task, system_for,
-};
+use super::{PAUSED_BECAUSE, is_gone, left, left_of_task, limit_of, limit_of_task, system_for};
 use crate::agent::{self, Agent, Status};
 use crate::alert::{self, NewAlert, Severity};
 use crate::event::{self, Happening};
-use crate::message::{self, MessageKind};
+use crate::message::{self, MessageKind, Post};
 use crate::notification::{self, Target, Tell, Type};
 use crate::run::{Run, RunFilter};
 use crate::task::Task;
@@ -66,7 +64,8 @@ pub(crate) fn standing(tx: &mut dyn Tx, run: &Run) -> Result<Option<Warning>> {
     };
     let now = tx.now();
     let purse = agent.detail.purse.today(now);
-    let gone = |percent| limit_of(&agent, &purse).is_some_and(|it| is_gone(purse.spent, it, percent));
+    let gone =
+        |percent| limit_of(&agent, &purse).is_some_and(|it| is_gone(purse.spent, it, percent));
     let remaining = left(&agent, now).unwrap_or_default();
     if gone(100) {
         return Ok(Some(Warning {
@@ -268,7 +267,7 @@ fn look_at_task(tx: &mut dyn Tx, system: &Principal, run: &Run, mut task: Task) 
     }
     if let Some(estimate) = past_estimate {
         let content = format!("The task has cost {cost} US dollars; {estimate} were estimated.");
-        message::remark(tx, system, &task, MessageKind::System, content)?;
+        message::write(tx, system, &task, Post::of(MessageKind::System, content))?;
     }
     let Some(limit) = past_limit.filter(|_| !task.state.is_terminal()) else {
         return Ok(());
@@ -278,7 +277,15 @@ fn look_at_task(tx: &mut dyn Tx, system: &Principal, run: &Run, mut task: Task) 
     };
     let more = task.detail.budget.unwrap_or_default().percent(50);
     let because = format!("The task has cost {cost} of {limit} US dollars.");
-    allow::ask(tx, system, &agent, Some(task), Override::Task, more, because)
+    allow::ask(
+        tx,
+        system,
+        &agent,
+        Some(task),
+        Override::Task,
+        more,
+        because,
+    )
 }
 
 fn raise(

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use report::{Amended, Amendment, NewReport, Reported, Usage, amend, find, list, report, settle_due};
+pub use report::{
+    Amended, Amendment, NewReport, Reported, Usage, amend, find, list, report, settle_due,
+};
 pub use turn::{Begun, Ending, NewRun, begin, end, renew};
 
 use crate::budget::Booked;
@@ -107,9 +109,14 @@ impl Run {
     /// All tokens that it used, those of a cache included.
     #[must_use]
     pub fn tokens(&self) -> u64 {
-        let cached = [self.detail.cache_read_tokens, self.detail.cache_write_tokens];
+        let cached = [
+            self.detail.cache_read_tokens,
+            self.detail.cache_write_tokens,
+        ];
         cached.into_iter().flatten().fold(
-            self.spend.input_tokens.saturating_add(self.spend.output_tokens),
+            self.spend
+                .input_tokens
+                .saturating_add(self.spend.output_tokens),
             u64::saturating_add,
         )
     }

@@ -80,7 +80,7 @@ pub enum Amended {
 /// run that is still to run also `agent_paused` and its like, `operator_mode`, `budget_exceeded`,
 /// and `policy_violation` when it may cost more than a run of this agent may.
 pub fn report(tx: &mut dyn Tx, who: &Principal, new: NewReport) -> Result<Reported> {
-    let Some(mut agent) = agent::acting(tx, who)? else {
+    let Some(agent) = agent::acting(tx, who)? else {
         return Err(Error::forbidden("forbidden", "only an agent has runs"));
     };
     check(&new)?;
@@ -88,13 +88,11 @@ pub fn report(tx: &mut dyn Tx, who: &Principal, new: NewReport) -> Result<Report
         Some(id) => Some(task::get(tx, who, id)?),
         None => None,
     };
-    let now = tx.now();
-    let status = new.status.unwrap_or_else(|| implied(new.ended_at, new.error.as_deref()));
+    let status = new
+        .status
+        .unwrap_or_else(|| implied(new.ended_at, new.error.as_deref()));
     let mut run = blank(tx, &agent, new, status)?;
     if status == Status::Running {
-        if agent.detail.purse.exceeded && agent.detail.purse.until <= now {
-            budget::begin_day(tx, &mut agent)?;
-        }
         agent::permit(tx, &agent, Act::Run(task.as_ref()))?;
         check_cap(tx, &run, &agent)?;
         hold(tx, &mut run, agent, task.as_mut())?;
@@ -213,13 +211,15 @@ pub fn amend(tx: &mut dyn Tx, who: &Principal, id: &RunId, new: &Amendment) -> R
     }
     let before = run.clone();
     check_amendment(&run, new)?;
-    let refused = run.status != Status::Running
-        && new.status.is_some_and(|status| status != run.status);
+    let refused =
+        run.status != Status::Running && new.status.is_some_and(|status| status != run.status);
     new.usage.write(&mut run);
     if let Some(error) = &new.error {
         run.error = Some(error.clone());
     }
-    let status = new.status.unwrap_or_else(|| implied(new.ended_at, new.error.as_deref()));
+    let status = new
+        .status
+        .unwrap_or_else(|| implied(new.ended_at, new.error.as_deref()));
     let ends = run.status == Status::Running && status != Status::Running;
     if ends {
         run.status = status;
@@ -412,8 +412,6 @@ fn note_end(tx: &mut dyn Tx, run: &Run) -> Result<()> {
     match run.status {
         Status::Running => Ok(()),
         Status::Completed => agent::note_success(tx, &mut agent),
-        Status::Failed | Status::Timeout => {
-            agent::note_error(tx, &mut agent, run.error.as_deref())
-        }
+        Status::Failed | Status::Timeout => agent::note_error(tx, &mut agent, run.error.as_deref()),
     }
 }

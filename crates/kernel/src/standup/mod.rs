@@ -8,9 +8,7 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-pub use report::{
-    AlertLine, ApprovalLine, Crew, Member, Report, TaskLine, report, settle_due,
-};
+pub use report::{AlertLine, ApprovalLine, Crew, Member, Report, TaskLine, report, settle_due};
 
 use crate::agent;
 use crate::document::Document;

@@ -291,13 +291,16 @@ fn alerts(tx: &mut dyn Tx, tenant: &TenantId) -> Result<Vec<AlertLine>> {
         status: Some(alert::Status::Open),
         ..AlertFilter::default()
     };
-    let lines = tx.alerts(&open, 0, ALERTS)?.into_iter().map(|it| AlertLine {
-        id: it.id,
-        severity: it.severity,
-        kind: it.kind,
-        title: it.title,
-        created_at: it.created_at,
-    });
+    let lines = tx
+        .alerts(&open, 0, ALERTS)?
+        .into_iter()
+        .map(|it| AlertLine {
+            id: it.id,
+            severity: it.severity,
+            kind: it.kind,
+            title: it.title,
+            created_at: it.created_at,
+        });
     Ok(lines.collect())
 }
 
@@ -327,16 +330,32 @@ impl Report {
             crew.total, crew.active, crew.paused
         );
         section(&mut text, &heading, lines, crew.total);
-        let lines = self.tasks.iter().map(|(state, count)| format!("{}: {count}", state.as_str()));
+        let lines = self
+            .tasks
+            .iter()
+            .map(|(state, count)| format!("{}: {count}", state.as_str()));
         section(&mut text, "Tasks", lines, 0);
-        section(&mut text, "Done today", self.completed.iter().map(task_line), 0);
+        section(
+            &mut text,
+            "Done today",
+            self.completed.iter().map(task_line),
+            0,
+        );
         section(&mut text, "Blocked", self.blocked.iter().map(task_line), 0);
         let lines = self.approvals.iter().map(|it| {
             let level = if it.is_red { "RED" } else { "YELLOW" };
             format!("{} ({level}, {})", it.title, it.requestor)
         });
-        section(&mut text, "Waiting for a decision", lines, self.pending_approvals);
-        let lines = self.alerts.iter().map(|it| format!("{}: {}", it.severity.as_str(), it.title));
+        section(
+            &mut text,
+            "Waiting for a decision",
+            lines,
+            self.pending_approvals,
+        );
+        let lines = self
+            .alerts
+            .iter()
+            .map(|it| format!("{}: {}", it.severity.as_str(), it.title));
         section(&mut text, "Open alerts", lines, 0);
         // Writing to a String cannot fail.
         let _ = write!(

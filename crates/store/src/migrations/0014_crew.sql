@@ -3,6 +3,10 @@ ALTER TABLE agent ADD COLUMN status TEXT NOT NULL DEFAULT 'ACTIVE';
 ALTER TABLE agent ADD COLUMN parent TEXT;
 ALTER TABLE agent ADD COLUMN due_at BIGINT;
 ALTER TABLE agent ADD COLUMN detail TEXT;
+-- What people call it, in lower case.
+ALTER TABLE agent ADD COLUMN called TEXT NOT NULL DEFAULT '';
+UPDATE agent SET called = lower(handle);
+CREATE INDEX agent_by_called ON agent (tenant, called);
 CREATE INDEX agent_by_parent ON agent (tenant, parent) WHERE parent IS NOT NULL;
 CREATE INDEX agent_due ON agent (due_at) WHERE due_at IS NOT NULL;
 

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod agents;
 mod approvals;
 mod batches;
 mod documents;

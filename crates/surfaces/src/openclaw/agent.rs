@@ -4,40 +4,33 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
-use stationmaster_credentials::Secret;
 use stationmaster_http::App;
 use stationmaster_http::fields::Fields;
-use stationmaster_kernel::agent::{
-    self, AgentChange, AgentFilter, Control, NewAgent, NewControl, Rank, Status,
-};
+use stationmaster_kernel::agent::{self, AgentFilter, Command, NewAgent, Order, Rank, Status};
 use stationmaster_kernel::budget::{self, Day};
 use stationmaster_kernel::error::Problems;
 use stationmaster_kernel::kind::TaskKind;
 use stationmaster_kernel::run::Run;
 use stationmaster_kernel::task::Task;
-use stationmaster_kernel::token::Token;
-use stationmaster_kernel::{Error, Object, TokenId, Tx};
+use stationmaster_kernel::{Error, Object};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::{ErrorBody, Problem};
+use super::money::Dollars;
 use super::read;
-use super::request::{Answer, Caller, Change, Id, Ids, Query, read as look};
+use super::request::{Answer, Caller, Change, Id, Query, read as look};
+use super::token;
 
-/// What agents' tokens begin with.
-const TOKEN_PREFIX: &str = "mc_agt_";
+/// So many tools are named at most.
+const MOST_TOOLS: usize = 1000;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, register))
         .routes(routes!(get, change))
         .routes(routes!(control))
-        .routes(routes!(issue_token))
-        .routes(routes!(revoke_token))
-        .routes(routes!(token_alias))
 }
 
 /// An agent as this contract shows it.
@@ -62,11 +55,11 @@ pub(super) struct Agent {
     /// `null`: all that policy allows.
     allowed_tools: Option<Vec<String>>,
     /// In US dollars; `null`: no limit.
-    budget_daily: Option<f64>,
-    budget_per_run: Option<f64>,
-    spend_today: f64,
+    budget_daily: Option<Dollars>,
+    budget_per_run: Option<Dollars>,
+    spend_today: Dollars,
     /// Less what running runs may still cost.
-    budget_remaining: Option<f64>,
+    budget_remaining: Option<Dollars>,
     spend_reset_at: String,
     can_spawn: bool,
     max_sub_agents: u32,
@@ -75,6 +68,8 @@ pub(super) struct Agent {
     session_key: Option<String>,
     last_heartbeat_at: Option<String>,
     heartbeat_interval_sec: Option<u32>,
+    /// When an agent that an agent spawned is closed, whatever it does.
+    closes_at: Option<String>,
     error_streak: u32,
     last_error: Option<String>,
     #[schema(value_type = Object)]
@@ -84,7 +79,7 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    /// The agent as it is now, on this day.
+    /// The agent as it is on this day.
     pub(super) fn of(it: agent::Agent, day: Day) -> Self {
         let purse = it.detail.purse.today(day.now);
         let remaining = budget::left(&it, day.now);
@@ -98,7 +93,7 @@ impl Agent {
             status: it.status.as_str(),
             status_reason: detail.status_reason,
             status_until: detail.status_until.map(String::from),
-            health: it.health,
+            health: it.health.map(|word| health(&word)),
             workspace_path: detail.workspace_path,
             allowed_task_types: detail
                 .allowed_kinds
@@ -106,12 +101,10 @@ impl Agent {
                 .map(TaskKind::as_str)
                 .collect(),
             allowed_tools: detail.allowed_tools,
-            budget_daily: detail
-                .budget_daily
-                .map(|it| it.plus(purse.extra).as_dollars()),
-            budget_per_run: detail.budget_per_run.map(|it| it.as_dollars()),
-            spend_today: purse.spent.as_dollars(),
-            budget_remaining: remaining.map(|it| it.as_dollars()),
+            budget_daily: detail.budget_daily.map(|it| it.plus(purse.extra).into()),
+            budget_per_run: detail.budget_per_run.map(Dollars::from),
+            spend_today: purse.spent.into(),
+            budget_remaining: remaining.map(Dollars::from),
             spend_reset_at: day.ends_at.into(),
             can_spawn: detail.can_spawn,
             max_sub_agents: detail.max_sub_agents,
@@ -120,6 +113,7 @@ impl Agent {
             session_key: detail.session_key,
             last_heartbeat_at: it.last_heartbeat_at.map(String::from),
             heartbeat_interval_sec: detail.heartbeat_interval,
+            closes_at: detail.closes_at.map(String::from),
             error_streak: detail.error_streak,
             last_error: detail.last_error,
             metadata: detail.metadata.unwrap_or_default(),
@@ -129,13 +123,22 @@ impl Agent {
     }
 }
 
+/// What an agent said of its health, in this contract's words where there is one for it.
+pub(super) fn health(word: &str) -> String {
+    agent::Health::of_word(word).map_or_else(|| word.to_owned(), |it| it.as_str().to_owned())
+}
+
 /// An agent just registered, with what speaks for it.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Registered {
     #[serde(flatten)]
     agent: Agent,
     /// Shown this once.
-    token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    token_id: String,
+    token_expires_at: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -152,10 +155,12 @@ pub(super) struct Agents {
 pub(super) struct Stats {
     tasks_completed: u64,
     tasks_in_progress: u64,
-    spend_today: f64,
-    spend_this_week: f64,
-    avg_task_duration_sec: Option<u64>,
-    /// 0 to 1, of the last hundred runs.
+    spend_today: Dollars,
+    /// Since Monday, UTC.
+    spend_this_week: Dollars,
+    /// From start to acceptance, of its last hundred; `null` before the first.
+    avg_task_duration_sec: Option<f64>,
+    /// 0 to 1, of all that ended.
     error_rate: f64,
 }
 
@@ -178,7 +183,7 @@ pub(super) struct RunLine {
     task_id: Option<String>,
     model: String,
     status: &'static str,
-    cost_usd: f64,
+    cost_usd: Dollars,
     started_at: String,
     ended_at: Option<String>,
 }
@@ -190,7 +195,7 @@ impl From<Run> for RunLine {
             task_id: run.task.map(String::from),
             model: run.model,
             status: run.status.as_str(),
-            cost_usd: stationmaster_kernel::MicroUsd(run.spend.cost_microusd).as_dollars(),
+            cost_usd: stationmaster_kernel::MicroUsd(run.spend.cost_microusd).into(),
             started_at: run.started_at.into(),
             ended_at: run.ended_at.map(String::from),
         }
@@ -231,7 +236,7 @@ impl From<Task> for TaskLine {
 )]
 #[schema(rename_all = "camelCase")]
 pub(super) struct AgentBody {
-    /// Lower case letters, digits, `_` and `-`.
+    /// Letters, digits, `_` and `-`; in the default tenant lower case only.
     id: String,
     name: String,
     /// `INTERN`, `SPECIALIST` (the default) or `LEAD`.
@@ -263,12 +268,15 @@ pub(super) struct AgentBody {
 #[schema(rename_all = "camelCase")]
 pub(super) struct AgentChangeBody {
     name: Option<String>,
+    workspace_path: Option<String>,
     emoji: Option<String>,
     allowed_task_types: Option<Vec<String>>,
     allowed_tools: Option<Vec<String>>,
     budget_daily: Option<f64>,
     budget_per_run: Option<f64>,
     can_spawn: Option<bool>,
+    max_sub_agents: Option<u32>,
+    /// `null`: it is never taken for dead.
     heartbeat_interval_sec: Option<u32>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Object>,
@@ -326,17 +334,15 @@ async fn register(
     Change { mut fields, once }: Change,
 ) -> Result<Response, Problem> {
     let who = caller.within(fields.string("tenantId").as_deref())?;
-    let (token, token_hash) = made_token()?;
+    let (secret, hash) = token::made()?;
     let new = NewAgent {
         handle: fields.required_string("id"),
         name: fields.required_string("name"),
-        rank: fields
-            .word("role", Rank::parse, "INTERN, SPECIALIST, LEAD")
-            .unwrap_or(Rank::Specialist),
+        rank: fields.word("role", Rank::parse, "INTERN, SPECIALIST, LEAD"),
         workspace_path: fields.required_string("workspacePath"),
         emoji: fields.string("emoji"),
-        allowed_kinds: kinds(&mut fields).unwrap_or_default(),
-        allowed_tools: read::strings(&mut fields, "allowedTools", 500),
+        allowed_kinds: kinds(&mut fields),
+        allowed_tools: read::strings(&mut fields, "allowedTools", MOST_TOOLS),
         budget_daily: read::money(&mut fields, "budgetDaily"),
         budget_per_run: read::money(&mut fields, "budgetPerRun"),
         can_spawn: fields.boolean("canSpawn"),
@@ -344,17 +350,19 @@ async fn register(
         parent: fields.handle("parentAgentId"),
         heartbeat_interval: read::count(&mut fields, "heartbeatIntervalSec"),
         metadata: read::metadata(&mut fields),
-        token_hash,
     };
     fields.finish()?;
     once.run(&app, move |tx| {
         let day = budget::day(tx)?;
-        let made = Agent::of(agent::register(tx, &who, new.clone())?, day);
-        let kept = serde_json::to_value(&made).map_err(Error::internal)?;
-        let shown = Registered {
-            agent: made,
-            token: token.expose().to_owned(),
+        let (made, issued) = agent::register(tx, &who, new.clone(), &hash)?;
+        let mut shown = Registered {
+            agent: Agent::of(made, day),
+            token: None,
+            token_id: issued.id.into(),
+            token_expires_at: issued.expires_at.map(String::from),
         };
+        let kept = serde_json::to_value(&shown).map_err(Error::internal)?;
+        shown.token = Some(secret.expose().to_owned());
         Ok(Answer::created(&shown)?.keeping(kept))
     })
     .await
@@ -362,12 +370,6 @@ async fn register(
 
 fn kinds(fields: &mut Fields) -> Option<Vec<TaskKind>> {
     read::words(fields, "allowedTaskTypes", TaskKind::parse, &read::kinds())
-}
-
-fn made_token() -> Result<(Secret, String), Error> {
-    let token = Secret::generate(TOKEN_PREFIX).map_err(Error::internal)?;
-    let hash = hex::encode(Sha256::digest(token.expose().as_bytes()));
-    Ok((token, hash))
 }
 
 /// One agent, with what it has done
@@ -385,21 +387,20 @@ async fn get(
     let who = caller.within(query.get("tenantId"))?;
     look(&app, move |tx| {
         let day = budget::day(tx)?;
-        let found = agent::find(tx, who.tenant()?, &handle)?;
-        let stats = agent::stats(tx, &found)?;
-        let agent = Agent::of(found, day);
+        let found = agent::portrait(tx, who.tenant()?, &handle)?;
+        let agent = Agent::of(found.agent, day);
         Ok(AgentDetail {
             stats: Stats {
-                tasks_completed: stats.tasks_completed,
-                tasks_in_progress: stats.tasks_in_progress,
+                tasks_completed: found.tasks_completed,
+                tasks_in_progress: found.tasks_in_progress,
                 spend_today: agent.spend_today,
-                spend_this_week: stats.spent_this_week.as_dollars(),
-                avg_task_duration_sec: stats.average_task.map(|it| it.as_secs()),
-                error_rate: stats.error_rate,
+                spend_this_week: found.spent_this_week.into(),
+                avg_task_duration_sec: found.average_task.map(|it| it.as_secs_f64()),
+                error_rate: found.error_rate,
             },
             agent,
-            recent_runs: stats.recent_runs.into_iter().map(RunLine::from).collect(),
-            current_task: stats.current_task.map(TaskLine::from),
+            recent_runs: found.recent_runs.into_iter().map(RunLine::from).collect(),
+            current_task: found.current_task.map(TaskLine::from),
         })
     })
     .await
@@ -407,17 +408,18 @@ async fn get(
 
 /// Change an agent; its role and status are changed elsewhere
 #[utoipa::path(patch, path = "/api/v1/agents/{id}", tag = "OpenClaw", security(("operator" = [])),
-    params(("id" = String, Path)), request_body = AgentChangeBody,
+    params(("id" = String, Path), ("tenantId" = Option<String>, Query)), request_body = AgentChangeBody,
     responses((status = 200, body = Agent), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody)))]
 async fn change(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
+    query: Query,
     Change { mut fields, once }: Change,
 ) -> Result<Response, Problem> {
     caller.who.operate("change an agent")?;
-    let who = caller.within(fields.string("tenantId").as_deref())?;
+    let who = caller.within(read::tenant(&mut fields, &query).as_deref())?;
     let handle = caller.agent_named(&id)?;
     for fixed in ["role", "status"] {
         if fields.has(fixed) {
@@ -427,27 +429,43 @@ async fn change(
             );
         }
     }
-    let (has_emoji, has_tools) = (fields.has("emoji"), fields.has("allowedTools"));
-    let new = AgentChange {
+    let change = agent::Change {
         name: fields.string("name"),
-        emoji: has_emoji.then(|| fields.string("emoji")),
+        emoji: given(&mut fields, "emoji", |it| it.string("emoji")),
+        workspace_path: fields.string("workspacePath"),
         allowed_kinds: kinds(&mut fields),
-        allowed_tools: has_tools.then(|| read::strings(&mut fields, "allowedTools", 500)),
-        budget_daily: read::money(&mut fields, "budgetDaily"),
-        budget_per_run: read::money(&mut fields, "budgetPerRun"),
+        allowed_tools: given(&mut fields, "allowedTools", |it| {
+            read::strings(it, "allowedTools", MOST_TOOLS)
+        }),
+        budget_daily: given(&mut fields, "budgetDaily", |it| {
+            read::money(it, "budgetDaily")
+        }),
+        budget_per_run: given(&mut fields, "budgetPerRun", |it| {
+            read::money(it, "budgetPerRun")
+        }),
         can_spawn: fields.boolean("canSpawn"),
-        heartbeat_interval: read::count(&mut fields, "heartbeatIntervalSec"),
-        metadata: read::metadata(&mut fields),
+        max_sub_agents: read::count(&mut fields, "maxSubAgents"),
+        heartbeat_interval: given(&mut fields, "heartbeatIntervalSec", |it| {
+            read::count(it, "heartbeatIntervalSec")
+        }),
+        metadata: given(&mut fields, "metadata", read::metadata),
     };
     fields.finish()?;
     once.run(&app, move |tx| {
         let day = budget::day(tx)?;
-        Answer::ok(&Agent::of(
-            agent::change(tx, &who, &handle, new.clone())?,
-            day,
-        ))
+        let changed = agent::update(tx, &who, &handle, change.clone())?;
+        Answer::ok(&Agent::of(changed, day))
     })
     .await
+}
+
+/// A member that is there, be it `null`, which takes away what there was.
+fn given<T>(
+    fields: &mut Fields,
+    name: &str,
+    read: impl FnOnce(&mut Fields) -> Option<T>,
+) -> Option<Option<T>> {
+    fields.has(name).then(|| read(fields))
 }
 
 /// What to do to an agent.
@@ -472,164 +490,42 @@ pub(super) struct ControlBody {
 pub(super) struct Controlled {
     #[serde(flatten)]
     agent: Agent,
-    /// What it was at.
+    /// The tasks that changed with it.
     affected_tasks: Vec<TaskLine>,
 }
 
 /// Hold an agent up, or let it go on
 #[utoipa::path(post, path = "/api/v1/agents/{id}/control", tag = "OpenClaw", security(("operator" = [])),
-    params(("id" = String, Path)), request_body = ControlBody,
-    responses((status = 200, body = Controlled), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody)))]
+    params(("id" = String, Path), ("tenantId" = Option<String>, Query)), request_body = ControlBody,
+    responses((status = 200, body = Controlled), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn control(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
+    query: Query,
     Change { mut fields, once }: Change,
 ) -> Result<Response, Problem> {
-    caller.who.operate("control agents")?;
-    let who = caller.within(fields.string("tenantId").as_deref())?;
+    caller.who.operate("control an agent")?;
+    let who = caller.within(read::tenant(&mut fields, &query).as_deref())?;
     let handle = caller.agent_named(&id)?;
-    let words = Control::ALL.map(Control::as_str).join(", ");
-    if !fields.has("action") {
-        fields.problem("action", format!("is required: one of {words}"));
-    }
-    let action = fields.word("action", Control::parse, &words);
-    let (reason, duration) = (
-        fields.string("reason"),
-        read::duration(&mut fields, "duration"),
-    );
+    let words = Command::ALL.map(Command::as_str).join(", ");
+    let command = read::required_word(&mut fields, "action", Command::parse, &words);
+    let reason = fields.string("reason");
+    let duration = read::duration(&mut fields, "duration");
     fields.finish()?;
-    let Some(control) = action else {
-        return Err(Error::invalid("action", format!("must be one of {words}")).into());
-    };
-    let new = NewControl {
-        control,
+    let order = Order {
+        command: command.ok_or_else(|| Error::invalid("action", "is required"))?,
         reason,
         duration,
     };
     once.run(&app, move |tx| {
         let day = budget::day(tx)?;
-        let touched = agent::control(tx, &who, &handle, &new)?;
+        let done = agent::control(tx, &who, &handle, &order)?;
         Answer::ok(&Controlled {
-            agent: Agent::of(touched.agent, day),
-            affected_tasks: touched.tasks.into_iter().map(TaskLine::from).collect(),
+            agent: Agent::of(done.agent, day),
+            affected_tasks: done.affected.into_iter().map(TaskLine::from).collect(),
         })
-    })
-    .await
-}
-
-/// What a token is to be like.
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "only describes the body; it is read member by member"
-)]
-#[schema(rename_all = "camelCase")]
-pub(super) struct TokenBody {
-    /// Such as `7d`; it does not expire when missing.
-    expires_in: Option<String>,
-    /// Whether its other tokens end; they do unless this says `false`.
-    revoke_others: Option<bool>,
-    /// At `/auth/token`: whose.
-    agent_id: Option<String>,
-}
-
-/// A token just made.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Issued {
-    id: String,
-    agent_id: String,
-    /// Shown this once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
-    expires_at: Option<String>,
-    revoked_at: Option<String>,
-    created_at: String,
-}
-
-impl Issued {
-    fn of(it: Token, token: Option<String>) -> Self {
-        Self {
-            id: it.id.into(),
-            agent_id: it.agent.into(),
-            token,
-            expires_at: it.expires_at.map(String::from),
-            revoked_at: it.revoked_at.map(String::from),
-            created_at: it.created_at.into(),
-        }
-    }
-}
-
-/// Give an agent a new token
-#[utoipa::path(post, path = "/api/v1/agents/{id}/tokens", tag = "OpenClaw", security(("operator" = [])),
-    params(("id" = String, Path)), request_body = TokenBody,
-    responses((status = 201, body = Issued), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody)))]
-async fn issue_token(
-    State(app): State<App>,
-    caller: Caller,
-    Id(id): Id,
-    change: Change,
-) -> Result<Response, Problem> {
-    caller.who.operate("make tokens")?;
-    issue(&app, &caller, id, change).await
-}
-
-/// Give an agent a new token (the same as `POST /agents/{id}/tokens`)
-#[utoipa::path(post, path = "/api/v1/auth/token", tag = "OpenClaw", security(("operator" = [])),
-    request_body = TokenBody,
-    responses((status = 201, body = Issued), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody)))]
-async fn token_alias(
-    State(app): State<App>,
-    caller: Caller,
-    mut change: Change,
-) -> Result<Response, Problem> {
-    caller.who.operate("make tokens")?;
-    let id = change.fields.required_id("agentId");
-    issue(&app, &caller, id, change).await
-}
-
-async fn issue(
-    app: &App,
-    caller: &Caller,
-    id: String,
-    Change { mut fields, once }: Change,
-) -> Result<Response, Problem> {
-    let who = caller.within(fields.string("tenantId").as_deref())?;
-    let lifetime = read::duration(&mut fields, "expiresIn");
-    let revoke_others = fields.boolean("revokeOthers").unwrap_or(true);
-    fields.finish()?;
-    let handle = caller.agent_named(&id)?;
-    let (token, hash) = made_token()?;
-    once.run(app, move |tx| {
-        let made = agent::rotate_token(tx, &who, &handle, hash.clone(), lifetime, revoke_others)?;
-        let kept: Value =
-            serde_json::to_value(Issued::of(made.clone(), None)).map_err(Error::internal)?;
-        let shown = Issued::of(made, Some(token.expose().to_owned()));
-        Ok(Answer::created(&shown)?.keeping(kept))
-    })
-    .await
-}
-
-/// Take a token from an agent
-#[utoipa::path(delete, path = "/api/v1/agents/{id}/tokens/{token}", tag = "OpenClaw", security(("operator" = [])),
-    params(("id" = String, Path), ("token" = String, Path, description = "the token's id")),
-    responses((status = 200, body = Issued), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
-async fn revoke_token(
-    State(app): State<App>,
-    caller: Caller,
-    Ids(id, token): Ids,
-    Change { mut fields, once }: Change,
-) -> Result<Response, Problem> {
-    caller.who.operate("revoke tokens")?;
-    let who = caller.within(fields.string("tenantId").as_deref())?;
-    let (handle, token) = (caller.agent_named(&id)?, TokenId::new(token));
-    once.run(&app, move |tx: &mut dyn Tx| {
-        let revoked = agent::revoke_token(tx, &who, &handle, &token)?;
-        Answer::ok(&Issued::of(revoked, None))
     })
     .await
 }

@@ -4,16 +4,17 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use stationmaster_http::App;
-use stationmaster_kernel::agent::{self, NewBeat};
+use stationmaster_kernel::agent::{self, Health, NewBeat};
 use stationmaster_kernel::budget::{self, Day};
 use stationmaster_kernel::notification::Notification;
-use stationmaster_kernel::{NotificationId, Object, TaskId};
+use stationmaster_kernel::{Error, NotificationId, Object, TaskId};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::agent::TaskLine;
+use super::agent::{TaskLine, health};
 use super::error::{ErrorBody, Problem};
+use super::money::Dollars;
 use super::read;
 use super::request::{Answer, Caller, Change, Id};
 
@@ -104,10 +105,10 @@ pub(super) struct Standing {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Budget {
-    daily: Option<f64>,
-    spent_today: f64,
-    remaining: Option<f64>,
-    per_run_cap: Option<f64>,
+    daily: Option<Dollars>,
+    spent_today: Dollars,
+    remaining: Option<Dollars>,
+    per_run_cap: Option<Dollars>,
     resets_at: String,
 }
 
@@ -118,10 +119,10 @@ impl Budget {
             daily: agent
                 .detail
                 .budget_daily
-                .map(|daily| daily.plus(purse.extra).as_dollars()),
-            spent_today: purse.spent.as_dollars(),
-            remaining: budget::left(agent, day.now).map(|it| it.as_dollars()),
-            per_run_cap: agent.detail.budget_per_run.map(|it| it.as_dollars()),
+                .map(|daily| daily.plus(purse.extra).into()),
+            spent_today: purse.spent.into(),
+            remaining: budget::left(agent, day.now).map(Dollars::from),
+            per_run_cap: agent.detail.budget_per_run.map(Dollars::from),
             resets_at: day.ends_at.into(),
         }
     }
@@ -162,22 +163,27 @@ async fn beat(
     Change { mut fields, once }: Change,
 ) -> Result<Response, Problem> {
     let who = caller.as_agent(Some(&id), fields.string("tenantId").as_deref())?;
-    let acknowledged = read::strings(&mut fields, "ackNotificationIds", 200).unwrap_or_default();
+    let acknowledged = read::strings(&mut fields, "ackNotificationIds", 500).unwrap_or_default();
+    let words = Health::ALL.map(Health::as_str).join(", ");
+    let said = read::required_word(&mut fields, "status", Health::parse, &words);
+    let session_key = fields.string("sessionKey");
+    let current_task = fields.string("currentTaskId").map(TaskId::new);
+    let error = fields.string("error");
+    let metadata = read::metadata(&mut fields);
+    fields.finish()?;
     let new = NewBeat {
-        health: fields.required_string("status"),
-        session_key: fields.string("sessionKey"),
-        current_task: fields.string("currentTaskId").map(TaskId::new),
-        error: fields.string("error"),
-        metadata: read::metadata(&mut fields),
+        health: said.ok_or_else(|| Error::invalid("status", "is required"))?,
+        session_key,
+        current_task,
+        error,
+        metadata,
         acknowledged: acknowledged.into_iter().map(NotificationId::new).collect(),
     };
-    fields.finish()?;
     once.run(&app, move |tx| {
         let day = budget::day(tx)?;
-        // An operator acts for an agent that there is.
-        agent::find(tx, who.tenant()?, who.handle().ok_or_else(no_agent)?)?;
         let beat = agent::beat(tx, &who, &new)?;
-        Answer::ok(&Reply {
+        let counts = beat.counts;
+        let reply = Answer::ok(&Reply {
             acknowledged: true,
             pending_notifications: beat.notifications.into_iter().map(Told::from).collect(),
             pending_approvals: beat
@@ -191,7 +197,7 @@ async fn beat(
                     expires_at: it.expires_at.map(String::from),
                 })
                 .collect(),
-            assigned_tasks: beat.tasks.into_iter().map(TaskLine::from).collect(),
+            assigned_tasks: beat.assigned.into_iter().map(TaskLine::from).collect(),
             claimable_tasks: beat.claimable.into_iter().map(TaskLine::from).collect(),
             budget: Budget::of(&beat.agent, day),
             next_heartbeat_sec: beat.agent.detail.heartbeat_interval.unwrap_or(900),
@@ -199,15 +205,13 @@ async fn beat(
                 id: beat.agent.handle.into(),
                 status: beat.agent.status.as_str(),
                 status_reason: beat.agent.detail.status_reason,
-                health: beat.agent.health,
+                health: beat.agent.health.map(|word| health(&word)),
             },
             server_time: day.now.into(),
             warnings: beat.warnings,
-        })
+        })?;
+        // Thousands of agents say every few minutes that they are well; none of that is kept.
+        Ok(if counts { reply } else { reply.unbound() })
     })
     .await
-}
-
-fn no_agent() -> stationmaster_kernel::Error {
-    stationmaster_kernel::Error::forbidden("forbidden", "only an agent has a heartbeat")
 }

@@ -6,12 +6,23 @@
 
 mod activity;
 mod agent;
+mod alert;
 mod error;
 mod event;
 mod heartbeat;
+pub(crate) mod mcp;
+mod message;
 pub(crate) mod middleware;
+mod money;
+mod notification;
+mod operator;
 mod read;
 mod request;
+mod run;
+mod standup;
+mod stats;
+mod task;
+mod token;
 mod webhook;
 
 use std::sync::Arc;
@@ -37,8 +48,17 @@ pub(crate) fn routes(app: &App, rates: Rates) -> OpenApiRouter<App> {
     };
     OpenApiRouter::new()
         .merge(agent::routes())
+        .merge(token::routes())
         .merge(heartbeat::routes())
+        .merge(task::routes())
+        .merge(message::routes())
+        .merge(notification::routes())
+        .merge(run::routes())
         .merge(event::routes())
+        .merge(alert::routes())
+        .merge(stats::routes())
+        .merge(standup::routes())
+        .merge(operator::routes())
         .merge(webhook::routes())
         .layer(from_fn_with_state(guard, guarded))
         .layer(from_fn(named))

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 use stationmaster_http::fields::Fields;
 use stationmaster_kernel::kind::TaskKind;
-use stationmaster_kernel::{Handle, MicroUsd, Object, Timestamp};
+use stationmaster_kernel::{MicroUsd, Object, Timestamp};
+
+use super::request::Query;
 
 /// The names of all kinds of tasks, for a message.
 pub(super) fn kinds() -> String {
@@ -50,6 +52,37 @@ pub(super) fn instant(fields: &mut Fields, name: &str) -> Option<Timestamp> {
         fields.problem(name, "must be a time such as 2026-11-21T09:30:00Z");
     }
     instant.map(|instant| Timestamp(instant.as_millisecond()))
+}
+
+/// The tenant that a request is about: named in its body, else in its query.
+pub(super) fn tenant(fields: &mut Fields, query: &Query) -> Option<String> {
+    fields.string("tenantId").or_else(|| query.text("tenantId"))
+}
+
+/// A word that must be there and be one of `words`.
+pub(super) fn required_word<T>(
+    fields: &mut Fields,
+    name: &str,
+    parse: fn(&str) -> Option<T>,
+    words: &str,
+) -> Option<T> {
+    match fields.value(name) {
+        None => {
+            fields.problem(name, format!("is required: one of {words}"));
+            None
+        }
+        Some(Value::String(text)) => {
+            let word = parse(&text);
+            if word.is_none() {
+                fields.problem(name, format!("{text:?} is not one of {words}"));
+            }
+            word
+        }
+        Some(_) => {
+            fields.problem(name, format!("must be a string: one of {words}"));
+            None
+        }
+    }
 }
 
 /// A span of time such as `24h`, `30m`, `7d` or `90s`.
@@ -117,19 +150,6 @@ pub(super) fn words<T>(
                 &format!("{name}[{index}]"),
                 format!("{text:?} is not one of {words}"),
             ),
-        }
-    }
-    Some(found)
-}
-
-/// A list of agents' names.
-pub(super) fn handles(fields: &mut Fields, name: &str) -> Option<Vec<Handle>> {
-    let texts = strings(fields, name, 100)?;
-    let mut found = Vec::with_capacity(texts.len());
-    for (index, text) in texts.iter().enumerate() {
-        match text.parse() {
-            Ok(handle) => found.push(handle),
-            Err(_) => fields.problem(&format!("{name}[{index}]"), "must be the id of an agent"),
         }
     }
     Some(found)

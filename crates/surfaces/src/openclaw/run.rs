@@ -5,19 +5,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::Value;
 use stationmaster_http::App;
 use stationmaster_http::fields::Fields;
 use stationmaster_kernel::budget;
 use stationmaster_kernel::error::Problems;
 use stationmaster_kernel::run::{self, Amended, Amendment, NewReport, RunFilter, Status, Usage};
-use stationmaster_kernel::tool_call;
+use stationmaster_kernel::tool_call::{self, Judged};
 use stationmaster_kernel::{Error, Object, RunId, TaskId, Timestamp, agent};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::{self, ErrorBody, Problem};
+use super::money::Dollars;
 use super::read;
 use super::request::{Answer, Caller, Change, Id, Query, read as look};
 
@@ -52,10 +52,10 @@ pub(super) struct Run {
     cache_read_tokens: Option<u64>,
     cache_write_tokens: Option<u64>,
     /// In US dollars.
-    cost_usd: f64,
-    estimated_cost: Option<f64>,
+    cost_usd: Dollars,
+    estimated_cost: Option<Dollars>,
     /// What of its agent's budget is held for it while it runs.
-    reserved: f64,
+    reserved: Dollars,
     error: Option<String>,
     #[schema(value_type = Object)]
     metadata: Object,
@@ -67,7 +67,7 @@ impl Run {
     /// The run as it is at `now`.
     pub(super) fn of(it: run::Run, now: Timestamp) -> Self {
         let it = it.as_of(now);
-        let cost_usd = it.cost().as_dollars();
+        let cost_usd = it.cost().into();
         let detail = it.detail;
         Self {
             id: it.id.into(),
@@ -85,8 +85,8 @@ impl Run {
             cache_read_tokens: detail.cache_read_tokens,
             cache_write_tokens: detail.cache_write_tokens,
             cost_usd,
-            estimated_cost: detail.estimated_cost.map(|it| it.as_dollars()),
-            reserved: detail.reserved.as_dollars(),
+            estimated_cost: detail.estimated_cost.map(Dollars::from),
+            reserved: detail.reserved.into(),
             error: it.error,
             metadata: detail.metadata.unwrap_or_default(),
             created_at: detail.received_at.unwrap_or(it.started_at).into(),
@@ -102,7 +102,7 @@ pub(super) struct BudgetWarning {
     #[serde(rename = "type")]
     kind: &'static str,
     /// In US dollars.
-    remaining: f64,
+    remaining: Dollars,
     message: String,
 }
 
@@ -114,7 +114,7 @@ impl From<budget::Warning> for BudgetWarning {
             } else {
                 "APPROACHING_LIMIT"
             },
-            remaining: it.remaining.as_dollars(),
+            remaining: it.remaining.into(),
             message: it.message,
         }
     }
@@ -198,4 +198,281 @@ fn usage(fields: &mut Fields) -> Usage {
         cache_write_tokens: read::large_count(fields, "cacheWriteTokens"),
         cost: read::money(fields, "costUsd"),
     }
+}
+
+/// Report a run, at its start or when it is over
+#[utoipa::path(post, path = "/api/v1/events/run", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])), request_body = RunBody,
+    responses((status = 201, body = Reported), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+async fn report(
+    State(app): State<App>,
+    caller: Caller,
+    query: Query,
+    Change { mut fields, once }: Change,
+) -> Result<Response, Problem> {
+    let named = fields.required_id("agentId");
+    let tenant = read::tenant(&mut fields, &query);
+    let session_key = fields.required_string("sessionKey");
+    let model = fields.required_string("model");
+    if !fields.has("startedAt") {
+        fields.problem("startedAt", "is required");
+    }
+    let started_at = read::instant(&mut fields, "startedAt").unwrap_or_default();
+    let new = NewReport {
+        session_key,
+        model,
+        started_at,
+        task: fields.string("taskId").map(TaskId::new),
+        status: fields.word("status", Status::parse, STATUSES),
+        ended_at: read::instant(&mut fields, "endedAt"),
+        usage: usage(&mut fields),
+        estimated_cost: read::money(&mut fields, "estimatedCost"),
+        error: fields.string("error"),
+        metadata: read::metadata(&mut fields),
+    };
+    fields.finish()?;
+    let who = caller.as_agent(Some(&named), tenant.as_deref())?;
+    once.run(&app, move |tx| {
+        // An operator reports for an agent that there is.
+        if let Some(handle) = who.handle() {
+            agent::find(tx, who.tenant()?, handle)?;
+        }
+        let now = tx.now();
+        Answer::created(&Reported::of(run::report(tx, &who, new.clone())?, now))
+    })
+    .await
+}
+
+/// Add what more is known of a run
+///
+/// Costs and tokens are all so far. They are taken down even when the status is refused because the
+/// run has ended with another one.
+#[utoipa::path(patch, path = "/api/v1/events/run/{id}", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])), params(("id" = String, Path)), request_body = RunChangeBody,
+    responses((status = 200, body = Reported), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
+async fn amend(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    Change { mut fields, once }: Change,
+) -> Result<Response, Problem> {
+    let new = Amendment {
+        ended_at: read::instant(&mut fields, "endedAt"),
+        usage: usage(&mut fields),
+        status: fields.word("status", Status::parse, STATUSES),
+        error: fields.string("error"),
+    };
+    fields.finish()?;
+    let id = RunId::new(id);
+    once.run(&app, move |tx| {
+        let now = tx.now();
+        if let Some(named) = &caller.acting_for {
+            let found = run::find(tx, &caller.who, &id)?;
+            if found.agent != *named {
+                return Err(Error::forbidden(
+                    "agent_mismatch",
+                    format!("X-Agent-Id says {named}, but the run is {}'s", found.agent),
+                ));
+            }
+        }
+        match run::amend(tx, &caller.who, &id, &new)? {
+            Amended::Taken(reported) => Answer::ok(&Reported::of(reported, now)),
+            Amended::StatusIsFinal(reported) => refused(&reported.run),
+        }
+    })
+    .await
+}
+
+/// The status is refused; what the run cost has been taken down (rulings 12).
+fn refused(it: &run::Run) -> Result<Answer, Error> {
+    let status = it.status.as_str();
+    let mut details = Object::new();
+    details.insert("runId".to_owned(), it.id.as_str().into());
+    details.insert("status".to_owned(), status.into());
+    details.insert("costUsd".to_owned(), it.cost().as_dollars().into());
+    let message = format!("the run is {status} already, which is final; its costs were taken down");
+    let body = error::envelope("ALREADY_PROCESSED", &message, &details);
+    Ok(Answer::new(StatusCode::CONFLICT, &body)?.unbound())
+}
+
+/// Runs, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Runs {
+    runs: Vec<Run>,
+    total: u64,
+    has_more: bool,
+}
+
+/// Runs, newest first; an agent sees its own
+#[utoipa::path(get, path = "/api/v1/events/runs", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])),
+    params(("agentId" = Option<String>, Query), ("taskId" = Option<String>, Query),
+        ("status" = Option<String>, Query), ("limit" = Option<u32>, Query), ("offset" = Option<u32>, Query),
+        ("tenantId" = Option<String>, Query)),
+    responses((status = 200, body = Runs), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody)))]
+async fn list(State(app): State<App>, caller: Caller, query: Query) -> Result<Json<Runs>, Problem> {
+    let mut problems = Problems::default();
+    let (limit, offset) = query.page(&mut problems);
+    let status = query.word(&mut problems, "status", Status::parse, STATUSES);
+    problems.into_result()?;
+    let named = query
+        .get("agentId")
+        .map(|name| caller.agent_named(name))
+        .transpose()?;
+    let agent = match (caller.who.handle(), named) {
+        (Some(own), Some(named)) if *own != named => {
+            return Err(Error::forbidden(
+                "agent_mismatch",
+                format!("the token is {own}'s, and an agent sees only its own runs"),
+            )
+            .into());
+        }
+        (Some(own), _) => Some(own.clone()),
+        (None, named) => named,
+    };
+    let filter = RunFilter {
+        tenant: caller.scope(&query)?,
+        agent,
+        task: query.text("taskId").map(TaskId::new),
+        status,
+    };
+    look(&app, move |tx| {
+        let now = tx.now();
+        let (found, total) = run::list(tx, &filter, offset, limit)?;
+        let shown = u64::from(offset) + found.len() as u64;
+        Ok(Runs {
+            runs: found.into_iter().map(|it| Run::of(it, now)).collect(),
+            total,
+            has_more: shown < total,
+        })
+    })
+    .await
+}
+
+/// One run
+#[utoipa::path(get, path = "/api/v1/events/runs/{id}", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])), params(("id" = String, Path)),
+    responses((status = 200, body = Run), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody)))]
+async fn get(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<Run>, Problem> {
+    let id = RunId::new(id);
+    look(&app, move |tx| {
+        let now = tx.now();
+        Ok(Run::of(run::find(tx, &caller.who, &id)?, now))
+    })
+    .await
+}
+
+/// A tool call of a run, as policy judged it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunCall {
+    id: String,
+    run_id: String,
+    agent_id: String,
+    task_id: Option<String>,
+    tool_name: String,
+    /// The higher of what was reported and what policy found.
+    risk_level: &'static str,
+    reported_risk_level: &'static str,
+    policy_result: Option<RunCallVerdict>,
+    input_preview: Option<String>,
+    input_hash: Option<String>,
+    output_preview: Option<String>,
+    output_hash: Option<String>,
+    started_at: String,
+    ended_at: Option<String>,
+    duration_ms: Option<i64>,
+    status: &'static str,
+    error: Option<String>,
+    retry_count: u32,
+    created_at: String,
+    updated_at: String,
+}
+
+/// How policy judged it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunCallVerdict {
+    decision: String,
+    reason: String,
+    approval_id: Option<String>,
+}
+
+impl From<Judged> for RunCallVerdict {
+    fn from(it: Judged) -> Self {
+        Self {
+            decision: it.decision,
+            reason: it.reason,
+            approval_id: it.approval.map(String::from),
+        }
+    }
+}
+
+impl From<tool_call::ToolCall> for RunCall {
+    fn from(it: tool_call::ToolCall) -> Self {
+        Self {
+            id: it.id.into(),
+            run_id: it.run.into(),
+            agent_id: it.agent.into(),
+            task_id: it.task.map(String::from),
+            tool_name: it.tool,
+            risk_level: it.level.as_str(),
+            reported_risk_level: it.reported_level.as_str(),
+            policy_result: it.judged.map(RunCallVerdict::from),
+            input_preview: it.input_preview,
+            input_hash: it.input_hash,
+            output_preview: it.output_preview,
+            output_hash: it.output_hash,
+            started_at: it.started_at.into(),
+            ended_at: it.ended_at.map(String::from),
+            duration_ms: it.ended_at.map(|end| end.0 - it.started_at.0),
+            status: it.status.as_str(),
+            error: it.error,
+            retry_count: it.retry_count,
+            created_at: it.created_at.into(),
+            updated_at: it.updated_at.into(),
+        }
+    }
+}
+
+/// The tool calls of a run, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunCalls {
+    tool_calls: Vec<RunCall>,
+    has_more: bool,
+}
+
+/// The tool calls of a run, oldest first
+#[utoipa::path(get, path = "/api/v1/events/runs/{id}/tool-calls", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])),
+    params(("id" = String, Path), ("limit" = Option<u32>, Query), ("offset" = Option<u32>, Query)),
+    responses((status = 200, body = RunCalls), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+async fn tool_calls(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    query: Query,
+) -> Result<Json<RunCalls>, Problem> {
+    let mut problems = Problems::default();
+    let (limit, offset) = query.page(&mut problems);
+    problems.into_result()?;
+    let id = RunId::new(id);
+    look(&app, move |tx| {
+        run::find(tx, &caller.who, &id)?;
+        let mut found = tx.tool_calls_of_run(&id, offset, limit + 1)?;
+        let has_more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        Ok(RunCalls {
+            tool_calls: found.into_iter().map(RunCall::from).collect(),
+            has_more,
+        })
+    })
+    .await
 }

@@ -1,21 +1,26 @@
 //! Tasks: the unit of work. One history, whichever surface touched it.
 
+mod change;
+mod create;
+mod free;
+mod requirement;
+mod step;
+mod who;
+
 use serde::{Deserialize, Serialize};
 
-use crate::agent;
-use crate::error::Problems;
+pub use change::{BoardChange, assign, change};
+pub use create::{NewBoardTask, create_on_board};
+pub use free::{create, get, list, update};
+pub use step::{NewStep, Stepped, step};
+pub use who::{allowed_steps, check_who};
+
 use crate::event::ActorKind;
-use crate::event::{self, Happening};
 use crate::kind::TaskKind;
 use crate::money::MicroUsd;
-use crate::notification::{self, Wake};
-use crate::page::{List, Page, Placed, Position};
+use crate::page::{Page, Placed, Position};
 use crate::state::State;
-use crate::text;
-use crate::{
-    ApprovalId, Error, Handle, Object, Principal, Result, Right, TaskId, TenantId, Timestamp,
-    TransitionId, Tx,
-};
+use crate::{ApprovalId, Error, Handle, Object, Result, TaskId, TenantId, Timestamp, TransitionId};
 
 /// How strictly a task's state is kept (rulings 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -472,6 +477,41 @@ pub trait Tasks {
     /// Whatever the store meets.
     fn board_count(&mut self, filter: &BoardFilter) -> Result<u64>;
 
+    /// A numbered page of what an agent works on, alone or with others, in any of these states.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn held_tasks(
+        &mut self,
+        tenant: &TenantId,
+        handle: &Handle,
+        states: &[State],
+        page: BoardPage,
+    ) -> Result<Vec<Task>>;
+
+    /// How many tasks [`held_tasks`](Self::held_tasks) has on all its pages.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn held_task_count(
+        &mut self,
+        tenant: &TenantId,
+        handle: &Handle,
+        states: &[State],
+    ) -> Result<u64>;
+
+    /// Tasks in the inbox that nobody has, of these kinds or, when none is named, of any: the
+    /// most urgent first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn claimable_tasks(
+        &mut self,
+        tenant: &TenantId,
+        kinds: &[TaskKind],
+        limit: u32,
+    ) -> Result<Vec<Task>>;
+
     /// How many tasks there are, by state, kind and priority; of every tenant when none is named.
     ///
     /// # Errors
@@ -483,238 +523,4 @@ pub trait Tasks {
     /// # Errors
     /// Whatever the store meets.
     fn transitions(&mut self, task: &TaskId) -> Result<Vec<Transition>>;
-}
-
-/// Makes a free task and wakes its assignee.
-///
-/// # Errors
-/// [`Kind::Invalid`](crate::Kind::Invalid) with every problem of the request.
-pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewTask) -> Result<Task> {
-    who.require(Right::Work)?;
-    let mut problems = Problems::default();
-    text::check_present(&mut problems, "title", &new.title);
-    text::check_optional(&mut problems, "description", new.description.as_deref());
-    check_status(&mut problems, new.status.as_deref());
-    problems.into_result()?;
-
-    let tenant = agent::ensure_caller(tx, who)?;
-    let status = new
-        .status
-        .unwrap_or_else(|| State::InProgress.word().to_owned());
-    let task = Task {
-        id: TaskId::new(tx.mint(TaskId::PREFIX)),
-        position: tx.next_position()?,
-        tenant,
-        flow: Flow::Free,
-        title: new.title,
-        description: new.description,
-        state: State::of_word(&status).unwrap_or(State::Inbox),
-        status,
-        metadata: new.metadata,
-        assignee: new.assignee,
-        creator: who.handle().cloned(),
-        created_at: tx.now(),
-        updated_at: tx.now(),
-        kind: None,
-        priority: NORMAL,
-        reviewer: None,
-        parent: None,
-        due_at: None,
-        detail: Box::default(),
-    };
-    tx.insert_task(&task)?;
-    event::record(tx, who, &task.tenant, Happening::TaskCreated(task.clone()))?;
-    wake_assignee(tx, who, &task)?;
-    Ok(task)
-}
-
-/// The task, if it is there for this caller.
-///
-/// # Errors
-/// `task_not_found`, for another tenant's task too.
-pub fn get(tx: &mut dyn Tx, who: &Principal, id: &TaskId) -> Result<Task> {
-    who.require(Right::Work)?;
-    tx.task(id)?
-        .filter(|task| who.sees(&task.tenant))
-        .ok_or_else(|| Error::not_found("task_not_found", "there is no such task"))
-}
-
-/// Changes a task and wakes a new assignee. Nothing is written when nothing would change.
-///
-/// # Errors
-/// `task_not_found`; every problem of the request; `transition_not_allowed` on a gated task.
-pub fn update(tx: &mut dyn Tx, who: &Principal, id: &TaskId, change: TaskChange) -> Result<Task> {
-    let before = get(tx, who, id)?;
-    let mut problems = Problems::default();
-    if let Some(title) = &change.title {
-        text::check_present(&mut problems, "title", title);
-    }
-    text::check_optional(
-        &mut problems,
-        "description",
-        change.description.as_ref().and_then(Option::as_deref),
-    );
-    check_status(&mut problems, change.status.as_deref());
-    problems.into_result()?;
-
-    let mut task = before.clone();
-    if let Some(title) = change.title {
-        task.title = title;
-    }
-    if let Some(description) = change.description {
-        task.description = description;
-    }
-    if let Some(status) = change.status {
-        task.set_status(&status)?;
-    }
-    if let Some(patch) = change.metadata {
-        merge(task.metadata.get_or_insert_with(Object::new), patch);
-    }
-    if let Some(assignee) = change.assignee {
-        task.assignee = assignee;
-    }
-    if task == before {
-        return Ok(task);
-    }
-    agent::ensure_caller(tx, &who.within(task.tenant.clone())?)?;
-    task.updated_at = tx.now();
-    tx.update_task(&task)?;
-    event::record(tx, who, &task.tenant, Happening::TaskUpdated(task.clone()))?;
-    if task.assignee != before.assignee {
-        wake_assignee(tx, who, &task)?;
-    }
-    Ok(task)
-}
-
-/// The caller's tasks.
-///
-/// # Errors
-/// Whatever the store meets.
-pub fn list(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    filter: &TaskFilter,
-    page: Page,
-) -> Result<List<Task>> {
-    who.require(Right::Work)?;
-    let rows = tx.tasks(who.tenant()?, filter, page)?;
-    Ok(List::from_rows(rows, page))
-}
-
-/// A status is any text of 1 to 64 characters (Mission Control backend §8.1).
-fn check_status(problems: &mut Problems, status: Option<&str>) {
-    let Some(status) = status else { return };
-    if !(1..=64).contains(&status.chars().count()) {
-        problems.add("status", "must be 1 to 64 characters");
-    }
-    text::check(problems, "status", status);
-}
-
-fn merge(into: &mut Object, patch: Object) {
-    for (name, value) in patch {
-        if value.is_null() {
-            into.shift_remove(&name);
-        } else {
-            into.insert(name, value);
-        }
-    }
-}
-
-fn wake_assignee(tx: &mut dyn Tx, who: &Principal, task: &Task) -> Result<()> {
-    let Some(assignee) = &task.assignee else {
-        return Ok(());
-    };
-    if who.handle() == Some(assignee) {
-        return Ok(());
-    }
-    notification::wake(
-        tx,
-        who,
-        Wake {
-            target: assignee,
-            kind: notification::Type::Assignment,
-            content: &format!(
-                "You are assigned to the task {:?} ({}).",
-                task.title, task.id
-            ),
-            task: Some(task),
-            message: None,
-        },
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn task(flow: Flow, state: State) -> Task {
-        Task {
-            id: TaskId::new("task_1"),
-            position: Position(1),
-            tenant: "t".parse().unwrap(),
-            flow,
-            title: "T".into(),
-            description: None,
-            state,
-            status: state.word().into(),
-            metadata: None,
-            assignee: None,
-            creator: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
-            kind: None,
-            priority: NORMAL,
-            reviewer: None,
-            parent: None,
-            due_at: None,
-            detail: Box::default(),
-        }
-    }
-
-    #[test]
-    fn a_free_task_takes_any_word_and_may_leave_done() {
-        let mut task = task(Flow::Free, State::Done);
-        task.set_status("pending").unwrap();
-        assert_eq!(
-            (task.state, task.status.as_str()),
-            (State::Inbox, "pending")
-        );
-        task.set_status("on_hold").unwrap();
-        assert_eq!(
-            (task.state, task.status.as_str()),
-            (State::Inbox, "on_hold")
-        );
-    }
-
-    #[test]
-    fn a_gated_task_takes_only_words_whose_arc_exists() {
-        for from in State::ALL {
-            for word in [
-                "pending",
-                "in_progress",
-                "blocked",
-                "completed",
-                "cancelled",
-                "on_hold",
-            ] {
-                let mut task = task(Flow::Gated, from);
-                let outcome = task.set_status(word);
-                let allowed = State::of_word(word)
-                    .is_some_and(|to| to.word() == from.word() || from.may_become(to));
-                assert_eq!(outcome.is_ok(), allowed, "{from:?} {word}");
-                if let Err(error) = outcome {
-                    assert_eq!(error.code, "transition_not_allowed");
-                    assert_eq!(task.state, from, "nothing half-written");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_null_in_metadata_removes_the_member() {
-        let object = |text| serde_json::from_str::<Object>(text).unwrap();
-        let mut into = object(r#"{"a":1,"b":2,"c":3}"#);
-        merge(&mut into, object(r#"{"b":null,"d":{"x":null}}"#));
-        assert_eq!(into, object(r#"{"a":1,"c":3,"d":{"x":null}}"#));
-    }
 }

@@ -1,0 +1,328 @@
+//! What requests about tasks say (§4).
+
+use serde_json::Value;
+use stationmaster_http::fields::Fields;
+use stationmaster_kernel::error::Problems;
+use stationmaster_kernel::kind::TaskKind;
+use stationmaster_kernel::message::check_artifacts;
+use stationmaster_kernel::state::State;
+use stationmaster_kernel::task::{
+    Artifact, BoardChange, Checklist, ChecklistItem, Deliverable, NewBoardTask, NewStep, Plan,
+};
+use stationmaster_kernel::{Error, Handle, Object, TaskId};
+use utoipa::ToSchema;
+
+use super::super::read;
+use super::super::request::Caller;
+
+/// The kinds of artifacts (§2).
+pub(in super::super) const ARTIFACTS: [&str; 4] =
+    ["DELIVERABLE", "EVIDENCE", "CHECKLIST", "REPORT"];
+
+/// What a task is made of.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct TaskBody {
+    title: String,
+    /// `CONTENT`, `SOCIAL`, `EMAIL_MARKETING`, `CUSTOMER_RESEARCH`, `SEO_RESEARCH`, `ENGINEERING`, `DOCS` or `OPS`.
+    #[schema(rename = "type")]
+    kind: String,
+    description: Option<String>,
+    /// 1 critical, 2 high, 3 normal (the default), 4 low.
+    priority: Option<u8>,
+    /// With an operator's or a LEAD's say the task is theirs at once.
+    assignee_ids: Option<Vec<String>>,
+    reviewer_id: Option<String>,
+    parent_task_id: Option<String>,
+    labels: Option<Vec<String>>,
+    due_at: Option<String>,
+    estimated_cost: Option<f64>,
+    /// Only an operator's say.
+    budget: Option<f64>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Object>,
+    tenant_id: Option<String>,
+}
+
+/// What to change of a task.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct TaskChangeBody {
+    /// Who works on it; `["me"]` takes it.
+    assignee_ids: Option<Vec<String>>,
+    title: Option<String>,
+    description: Option<String>,
+    priority: Option<u8>,
+    labels: Option<Vec<String>>,
+    due_at: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    work_plan: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    deliverable: Option<Value>,
+    estimated_cost: Option<f64>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Object>,
+    /// Only an operator's say, as are `type` and `budget`.
+    reviewer_id: Option<String>,
+    #[schema(rename = "type")]
+    kind: Option<String>,
+    budget: Option<f64>,
+}
+
+/// Where to take a task, and what is handed in with it.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct StepBody {
+    to_status: String,
+    reason: Option<String>,
+    /// `{bullets: [3 to 6], estimatedCost?, estimatedDuration?, dependencies?}`
+    #[schema(value_type = Option<Object>)]
+    work_plan: Option<Value>,
+    /// `{content, artifacts?, summary?}`
+    #[schema(value_type = Option<Object>)]
+    deliverable: Option<Value>,
+    /// `{type, items: [{label, checked, note?}], notes?}`
+    #[schema(value_type = Option<Object>)]
+    review_checklist: Option<Value>,
+    blocked_reason: Option<String>,
+    session_key: Option<String>,
+    /// An operator skips the checks of what is handed in.
+    force: Option<bool>,
+}
+
+pub(super) fn new_task(fields: &mut Fields, caller: &Caller) -> Result<NewBoardTask, Error> {
+    let title = fields.required_string("title");
+    if !fields.has("type") {
+        fields.problem("type", format!("is required: one of {}", read::kinds()));
+    }
+    let kind = fields.word("type", TaskKind::parse, &read::kinds());
+    let new = NewBoardTask {
+        title,
+        kind: kind.unwrap_or(TaskKind::Ops),
+        description: fields.string("description"),
+        priority: priority(fields),
+        assignees: assignees(fields, caller)?.unwrap_or_default(),
+        reviewer: fields.handle("reviewerId"),
+        parent: fields.string("parentTaskId").map(TaskId::new),
+        labels: read::strings(fields, "labels", 50).unwrap_or_default(),
+        due_at: read::instant(fields, "dueAt"),
+        estimated_cost: read::money(fields, "estimatedCost"),
+        budget: read::money(fields, "budget"),
+        metadata: read::metadata(fields),
+    };
+    finish(fields)?;
+    Ok(new)
+}
+
+fn finish(fields: &mut Fields) -> Result<(), Error> {
+    std::mem::replace(fields, Fields::new(Object::new())).finish()
+}
+
+fn priority(fields: &mut Fields) -> Option<u8> {
+    let number = fields.integer("priority")?;
+    // What is out of range stays out of range; the rule says what would be right.
+    Some(u8::try_from(number).unwrap_or(0))
+}
+
+/// Agents' names, among which `me` is the caller's own.
+fn assignees(fields: &mut Fields, caller: &Caller) -> Result<Option<Vec<Handle>>, Error> {
+    let Some(names) = read::strings(fields, "assigneeIds", 50) else {
+        return Ok(None);
+    };
+    let mut found = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        match caller.agent_named(name) {
+            Ok(handle) => found.push(handle),
+            Err(error) => fields.problem(&format!("assigneeIds[{index}]"), error.message),
+        }
+    }
+    Ok(Some(found))
+}
+
+pub(super) fn change(fields: &mut Fields, caller: &Caller) -> Result<BoardChange, Error> {
+    if fields.has("status") {
+        fields.problem("status", "is changed with POST /tasks/{id}/transition");
+    }
+    let (has_description, has_due, has_reviewer) = (
+        fields.has("description"),
+        fields.has("dueAt"),
+        fields.has("reviewerId"),
+    );
+    let plan = plan(fields);
+    let deliverable = deliverable(fields);
+    let change = BoardChange {
+        title: fields.string("title"),
+        description: has_description.then(|| fields.string("description")),
+        priority: priority(fields),
+        labels: read::strings(fields, "labels", 50),
+        due_at: has_due.then(|| read::instant(fields, "dueAt")),
+        plan,
+        deliverable,
+        metadata: read::metadata(fields),
+        estimated_cost: read::money(fields, "estimatedCost"),
+        reviewer: has_reviewer.then(|| fields.handle("reviewerId")),
+        kind: fields.word("type", TaskKind::parse, &read::kinds()),
+        budget: read::money(fields, "budget"),
+        assignees: assignees(fields, caller)?,
+    };
+    finish(fields)?;
+    Ok(change)
+}
+
+pub(super) fn step(fields: &mut Fields) -> Result<NewStep, Error> {
+    let states = State::ALL.map(State::as_str).join(", ");
+    if !fields.has("toStatus") {
+        fields.problem("toStatus", format!("is required: one of {states}"));
+    }
+    let to = fields.word("toStatus", State::parse, &states);
+    let (plan, deliverable, checklist) = (plan(fields), deliverable(fields), checklist(fields));
+    let (reason, blocked) = (fields.string("reason"), fields.string("blockedReason"));
+    let force = fields.boolean("force").unwrap_or(false);
+    let session_key = fields.string("sessionKey");
+    finish(fields)?;
+    Ok(NewStep {
+        reason: reason.or(blocked),
+        plan,
+        deliverable,
+        checklist,
+        force,
+        session_key,
+        ..NewStep::to(to.unwrap_or(State::Inbox))
+    })
+}
+
+/// Reads a member that is an object of its own; its problems are named with the member's name.
+fn within<T>(fields: &mut Fields, name: &str, read: impl FnOnce(&mut Fields) -> T) -> Option<T> {
+    let members = fields.object(name)?;
+    let mut inner = Fields::new(members);
+    let found = read(&mut inner);
+    if let Err(error) = inner.finish() {
+        for problem in error.problems {
+            fields.problem(&format!("{name}.{}", problem.field), problem.message);
+        }
+    }
+    Some(found)
+}
+
+fn plan(fields: &mut Fields) -> Option<Plan> {
+    within(fields, "workPlan", |inner| Plan {
+        bullets: bullets(inner),
+        estimated_cost: read::money(inner, "estimatedCost"),
+        estimated_duration: inner.string("estimatedDuration"),
+        dependencies: read::strings(inner, "dependencies", 100)
+            .unwrap_or_default()
+            .into_iter()
+            .map(TaskId::new)
+            .collect(),
+    })
+}
+
+/// The steps of a plan as they came: the rule says what is wrong with them.
+fn bullets(fields: &mut Fields) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, value) in fields
+        .array("bullets")
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+    {
+        match value {
+            Value::String(text) => found.push(text),
+            _ => fields.problem(&format!("bullets[{index}]"), "must be a text"),
+        }
+    }
+    found
+}
+
+fn deliverable(fields: &mut Fields) -> Option<Deliverable> {
+    within(fields, "deliverable", |inner| Deliverable {
+        content: inner.string("content").unwrap_or_default(),
+        artifacts: artifacts(inner),
+        summary: inner.string("summary"),
+    })
+}
+
+fn checklist(fields: &mut Fields) -> Option<Checklist> {
+    within(fields, "reviewChecklist", |inner| Checklist {
+        kind: inner.required_string("type"),
+        items: items(inner),
+        notes: inner.string("notes"),
+        completed_at: None,
+        completed_by: None,
+    })
+}
+
+fn items(fields: &mut Fields) -> Vec<ChecklistItem> {
+    objects(fields, "items", |inner| ChecklistItem {
+        label: inner.string("label").unwrap_or_default(),
+        checked: inner.boolean("checked").unwrap_or(false),
+        note: inner.string("note"),
+    })
+}
+
+/// What a message or a deliverable brings along.
+pub(in super::super) fn artifacts(fields: &mut Fields) -> Vec<Artifact> {
+    let words = ARTIFACTS.join(", ");
+    let found = objects(fields, "artifacts", |inner| Artifact {
+        name: inner.required_string("name"),
+        kind: inner
+            .word(
+                "type",
+                |text| ARTIFACTS.iter().find(|it| **it == text).copied(),
+                &words,
+            )
+            .unwrap_or("DELIVERABLE")
+            .to_owned(),
+        content: inner.string("content"),
+        url: inner.string("url"),
+        mime_type: inner.string("mimeType"),
+        size: None,
+        sha256: None,
+    });
+    let mut problems = Problems::default();
+    check_artifacts(&mut problems, "artifacts", &found);
+    if let Err(error) = problems.into_result() {
+        for problem in error.problems {
+            fields.problem(&problem.field, problem.message);
+        }
+    }
+    found
+}
+
+fn objects<T>(fields: &mut Fields, name: &str, read: impl Fn(&mut Fields) -> T) -> Vec<T> {
+    let mut found = Vec::new();
+    for (index, value) in fields
+        .array(name)
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+    {
+        let Value::Object(members) = value else {
+            fields.problem(&format!("{name}[{index}]"), "must be an object");
+            continue;
+        };
+        let mut inner = Fields::new(members);
+        found.push(read(&mut inner));
+        if let Err(error) = inner.finish() {
+            for problem in error.problems {
+                fields.problem(
+                    &format!("{name}[{index}].{}", problem.field),
+                    problem.message,
+                );
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,488 @@
+//! Tasks: made, found, changed, taken from state to state (§4, §5).
+
+mod body;
+mod report;
+mod shape;
+
+use axum::Json;
+use axum::extract::State as AppState;
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use stationmaster_http::App;
+use stationmaster_kernel::agent::{self, Agent};
+use stationmaster_kernel::error::Problems;
+use stationmaster_kernel::kind::TaskKind;
+use stationmaster_kernel::notification::Target;
+use stationmaster_kernel::state::State;
+use stationmaster_kernel::task::{self, BoardFilter, BoardOrder, BoardPage};
+use stationmaster_kernel::{Error, Principal, TaskId, Tx};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::{ErrorBody, Problem};
+use super::read;
+use super::request::{Answer, Caller, Change, Id, Query, read as look};
+pub(super) use body::artifacts;
+use body::{StepBody, TaskBody, TaskChangeBody};
+pub(super) use shape::{Artifact, Checklist, Task, Transition};
+
+/// How many of each kind of thing are shown with a task.
+const MESSAGES: u32 = 50;
+const RUNS: u32 = 20;
+const APPROVALS: u32 = 50;
+const DOCUMENTS: u32 = 200;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(get, change))
+        .routes(routes!(step))
+        .routes(routes!(transitions))
+        .routes(routes!(subscribe, unsubscribe))
+        .routes(routes!(report))
+        .routes(routes!(checklist))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Tasks {
+    tasks: Vec<Task>,
+    total: u64,
+    has_more: bool,
+}
+
+fn states() -> String {
+    State::ALL.map(State::as_str).join(", ")
+}
+
+fn order_of(text: &str) -> Option<BoardOrder> {
+    Some(match text {
+        "priority" => BoardOrder::Priority,
+        "createdAt" => BoardOrder::CreatedAt,
+        "updatedAt" => BoardOrder::UpdatedAt,
+        "dueAt" => BoardOrder::DueAt,
+        _ => return None,
+    })
+}
+
+fn descending(text: &str) -> Option<bool> {
+    match text {
+        "asc" => Some(false),
+        "desc" => Some(true),
+        _ => None,
+    }
+}
+
+/// Tasks, most urgent first
+#[utoipa::path(get, path = "/api/v1/tasks", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])),
+    params(("status" = Option<String>, Query, description = "several, separated by commas or repeated"),
+        ("type" = Option<String>, Query, description = "likewise"),
+        ("assigneeId" = Option<String>, Query, description = "or `me`"), ("creatorId" = Option<String>, Query),
+        ("reviewerId" = Option<String>, Query), ("priority" = Option<u8>, Query),
+        ("parentTaskId" = Option<String>, Query),
+        ("labels" = Option<String>, Query, description = "all must match"),
+        ("search" = Option<String>, Query, description = "in title, description and labels"),
+        ("limit" = Option<u32>, Query), ("offset" = Option<u32>, Query),
+        ("orderBy" = Option<String>, Query, description = "createdAt, updatedAt, priority or dueAt"),
+        ("orderDir" = Option<String>, Query), ("tenantId" = Option<String>, Query)),
+    responses((status = 200, body = Tasks), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
+async fn list(
+    AppState(app): AppState<App>,
+    caller: Caller,
+    query: Query,
+) -> Result<Json<Tasks>, Problem> {
+    let mut problems = Problems::default();
+    let (limit, offset) = query.page(&mut problems);
+    let handle = |name: &str| query.get(name).map(|id| caller.agent_named(id)).transpose();
+    let priority = query.number(&mut problems, "priority", 0..=255);
+    if priority.is_some_and(|priority| !(1..=4).contains(&priority)) {
+        problems.add("priority", "must be 1, 2, 3 or 4");
+    }
+    let filter = BoardFilter {
+        tenant: caller.scope(&query)?,
+        states: query.words(&mut problems, "status", State::parse, &states()),
+        kinds: query.words(&mut problems, "type", TaskKind::parse, &read::kinds()),
+        priority: priority.and_then(|it| u8::try_from(it).ok()),
+        assignee: handle("assigneeId")?,
+        creator: handle("creatorId")?,
+        reviewer: handle("reviewerId")?,
+        parent: query.text("parentTaskId").map(TaskId::new),
+        labels: query.list("labels").map(str::to_owned).collect(),
+        search: query.text("search"),
+        unassigned: false,
+    };
+    let order = query.word(
+        &mut problems,
+        "orderBy",
+        order_of,
+        "createdAt, updatedAt, priority, dueAt",
+    );
+    let down = query.word(&mut problems, "orderDir", descending, "asc, desc");
+    problems.into_result()?;
+    let order = order.unwrap_or_default();
+    let page = BoardPage {
+        order,
+        // What is newest is what somebody who asks for an order by time looks for.
+        descending: down.unwrap_or(matches!(
+            order,
+            BoardOrder::CreatedAt | BoardOrder::UpdatedAt
+        )),
+        offset,
+        limit,
+    };
+    look(&app, move |tx| {
+        let found = tx.board(&filter, page)?;
+        let total = tx.board_count(&filter)?;
+        let shown = u64::from(offset) + found.len() as u64;
+        Ok(Tasks {
+            tasks: found.into_iter().map(Task::from).collect(),
+            total,
+            has_more: shown < total,
+        })
+    })
+    .await
+}
+
+/// A task just made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Created {
+    #[serde(flatten)]
+    task: Task,
+    created: bool,
+}
+
+/// Make a task
+#[utoipa::path(post, path = "/api/v1/tasks", tag = "OpenClaw",
+    security(("operator" = []), ("agent_bearer" = [])), request_body = TaskBody,
+    responses((status = 201, body = Created), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+async fn create(
+    AppState(app): AppState<App>,
+    caller: Caller,
+    Change { mut fields, once }: Change,
+) -> Result<Response, Problem> {
+    let who = caller.within(fields.string("tenantId").as_deref())?;
+    let new = body::new_task(&mut fields, &caller)?;
+    once.run(&app, move |tx| {
+        let task = task::create_on_board(tx, &who, new.clone())?.into();
+        Answer::created(&Created {
+            task,
+            created: true,
+        })
+    })
+    .await
+}
+
+/// A task with all that belongs to it
+#[utoipa::path(get, path = "/api/v1/tasks/{id}", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])),
+    params(("id" = String, Path), ("include" = Option<String>, Query,
+        description = "only these: transitions, messages, runs, approvals, documents, allowedTransitions")),
+    responses((status = 200, body = Task), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+async fn get(
+    AppState(app): AppState<App>,
+    caller: Caller,
+    Id(id): Id,
+    query: Query,
+) -> Result<Json<Value>, Problem> {
+    const PARTS: &str = "transitions, messages, runs, approvals, documents, allowedTransitions";
+    let mut problems = Problems::default();
+    let wanted: Vec<String> = query.list("include").map(str::to_owned).collect();
+    for part in &wanted {
+        if !PARTS.split(", ").any(|known| known == part) {
+            problems.add("include", format!("{part:?} is not one of {PARTS}"));
+        }
+    }
+    problems.into_result()?;
+    let all = query.get("include").is_none();
+    let id = TaskId::new(id);
+    look(&app, move |tx| {
+        let wants = |part: &str| all || wanted.iter().any(|it| it == part);
+        let task = task::get(tx, &caller.who, &id)?;
+        let mut more = Map::new();
+        if wants("transitions") {
+            let steps = tx.transitions(&id)?;
+            let steps: Vec<Transition> = steps.into_iter().map(Transition::from).collect();
+            more.insert("transitions".to_owned(), json!(steps));
+        }
+        if wants("messages") {
+            let messages = tx.thread(&id, None, None, MESSAGES)?;
+            let messages: Vec<_> = messages
+                .into_iter()
+                .map(super::message::Message::from)
+                .collect();
+            more.insert("messages".to_owned(), json!(messages));
+        }
+        if wants("runs") {
+            let runs = stationmaster_kernel::run::RunFilter {
+                task: Some(id.clone()),
+                ..Default::default()
+            };
+            let runs: Vec<_> = tx.runs(&runs, 0, RUNS)?;
+            let runs: Vec<_> = runs.into_iter().map(super::agent::RunLine::from).collect();
+            more.insert("runs".to_owned(), json!(runs));
+        }
+        if wants("approvals") {
+            let filter = stationmaster_kernel::approval::ApprovalFilter {
+                task: Some(id.clone()),
+                ..Default::default()
+            };
+            let now = tx.now();
+            let found = tx.approval_board(&filter, 0, APPROVALS)?;
+            let shown: Vec<_> = found
+                .into_iter()
+                .map(|it| shape::ApprovalLine::of(it, now))
+                .collect();
+            more.insert("approvals".to_owned(), json!(shown));
+        }
+        if wants("documents") {
+            more.insert("documents".to_owned(), documents(tx, &task)?);
+        }
+        if wants("allowedTransitions") {
+            more.insert(
+                "allowedTransitions".to_owned(),
+                json!(allowed(tx, &caller.who, &task)?),
+            );
+        }
+        let mut shown = serde_json::to_value(Task::from(task)).map_err(Error::internal)?;
+        if let Value::Object(members) = &mut shown {
+            members.append(&mut more);
+        }
+        Ok(shown)
+    })
+    .await
+}
+
+/// Where the caller may take a task from here.
+fn allowed(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    task: &task::Task,
+) -> Result<Vec<&'static str>, Error> {
+    let caller: Option<Agent> = match (who.handle(), &who.tenant) {
+        (Some(handle), Some(tenant)) => Some(agent::find(tx, tenant, handle)?),
+        _ => None,
+    };
+    let steps = task::allowed_steps(tx, who, caller.as_ref(), task)?;
+    Ok(steps.into_iter().map(State::as_str).collect())
+}
+
+/// Everything that was seen on a task: what messages and the deliverable brought along, and the
+/// documents that its agents keep.
+fn documents(tx: &mut dyn Tx, task: &task::Task) -> Result<Value, Error> {
+    let mut found = Vec::new();
+    for message in tx.messages_with_artifacts(&task.id, DOCUMENTS)? {
+        for artifact in message.detail.artifacts {
+            found.push(
+                json!({"source": "MESSAGE", "messageId": message.id.as_str(),
+                "createdAt": message.created_at.to_string(), "artifact": Artifact::from(artifact)}),
+            );
+        }
+    }
+    for artifact in task.detail.deliverable.iter().flat_map(|it| &it.artifacts) {
+        found.push(json!({"source": "DELIVERABLE", "createdAt": task.detail.submitted_at.map(|at| at.to_string()),
+            "artifact": Artifact::from(artifact.clone())}));
+    }
+    let filter = stationmaster_kernel::document::DocumentFilter {
+        task: Some(task.id.clone()),
+        doc_type: None,
+    };
+    let page = stationmaster_kernel::Page::first(DOCUMENTS);
+    for document in tx
+        .documents(&task.tenant, &filter, page)?
+        .into_iter()
+        .take(DOCUMENTS as usize)
+    {
+        found.push(
+            json!({"source": "DOCUMENT", "documentId": document.id.as_str(),
+            "createdAt": document.created_at.to_string(),
+            "artifact": {"name": document.title, "type": document.doc_type.to_uppercase(),
+                "content": document.content, "mimeType": "text/markdown"}}),
+        );
+    }
+    Ok(Value::Array(found))
+}
+
+/// Change a task, or take or give it
+#[utoipa::path(patch, path = "/api/v1/tasks/{id}", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])), params(("id" = String, Path)), request_body = TaskChangeBody,
+    responses((status = 200, body = Task), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+async fn change(
+    AppState(app): AppState<App>,
+    caller: Caller,
+    Id(id): Id,
+    Change { mut fields, once }: Change,
+) -> Result<Response, Problem> {
+    let change = body::change(&mut fields, &caller)?;
+    let id = TaskId::new(id);
+    once.run(&app, move |tx| {
+        Answer::ok(&Task::from(task::change(
+            tx,
+            &caller.who,
+            &id,
+            change.clone(),
+        )?))
+    })
+    .await
+}
+
+/// A task that was taken to another state.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Stepped {
+    #[serde(flatten)]
+    task: Task,
+    success: bool,
+    transition: Transition,
+    /// Where the caller may take it from here.
+    allowed_transitions: Vec<&'static str>,
+}
+
+/// Take a task to another state
+#[utoipa::path(post, path = "/api/v1/tasks/{id}/transition", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])), params(("id" = String, Path)), request_body = StepBody,
+    responses((status = 200, body = Stepped), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
+async fn step(
+    AppState(app): AppState<App>,
+    caller: Caller,
+    Id(id): Id,
+    Change { mut fields, once }: Change,
+) -> Result<Response, Problem> {
+    let new = body::step(&mut fields)?;
+    let id = TaskId::new(id);
+    once.run(&app, move |tx| {
+        let stepped = task::step(tx, &caller.who, &id, new.clone())?;
+        Answer::ok(&Stepped {
+            task: stepped.task.into(),
+            success: true,
+            transition: stepped.transition.into(),
+            allowed_transitions: stepped.allowed.into_iter().map(State::as_str).collect(),
+        })
+    })
+    .await
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Transitions {
+    transitions: Vec<Transition>,
+}
+
+/// The way of a task so far, oldest first
+#[utoipa::path(get, path = "/api/v1/tasks/{id}/transitions", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])), params(("id" = String, Path)),
+    responses((status = 200, body = Transitions), (status = 404, body = ErrorBody)))]
+async fn transitions(
+    AppState(app): AppState<App>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Transitions>, Problem> {
+    let id = TaskId::new(id);
+    look(&app, move |tx| {
+        task::get(tx, &caller.who, &id)?;
+        Ok(Transitions {
+            transitions: tx
+                .transitions(&id)?
+                .into_iter()
+                .map(Transition::from)
+                .collect(),
+        })
+    })
+    .await
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Subscribed {
+    subscribed: bool,
+}
+
+fn follower(who: &Principal) -> Target {
+    who.handle()
+        .cloned()
+        .map_or(Target::Operator, Target::Agent)
+}
+
+/// Follow a task
+#[utoipa::path(post, path = "/api/v1/tasks/{id}/subscribe", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])), params(("id" = String, Path)),
+    responses((status = 200, body = Subscribed), (status = 404, body = ErrorBody)))]
+async fn subscribe(
+    AppState(app): AppState<App>,
+    caller: Caller,
+    Id(id): Id,
+    Change { once, .. }: Change,
+) -> Result<Response, Problem> {
+    let id = TaskId::new(id);
+    once.run(&app, move |tx| {
+        task::get(tx, &caller.who, &id)?;
+        tx.subscribe(&id, &follower(&caller.who))?;
+        Answer::ok(&Subscribed { subscribed: true })
+    })
+    .await
+}
+
+/// Follow a task no longer
+#[utoipa::path(delete, path = "/api/v1/tasks/{id}/subscribe", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])), params(("id" = String, Path)),
+    responses((status = 200, body = Subscribed), (status = 404, body = ErrorBody)))]
+async fn unsubscribe(
+    AppState(app): AppState<App>,
+    caller: Caller,
+    Id(id): Id,
+    Change { once, .. }: Change,
+) -> Result<Response, Problem> {
+    let id = TaskId::new(id);
+    once.run(&app, move |tx| {
+        task::get(tx, &caller.who, &id)?;
+        tx.unsubscribe(&id, &follower(&caller.who))?;
+        Answer::ok(&Subscribed { subscribed: false })
+    })
+    .await
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Report {
+    /// Markdown.
+    report: String,
+}
+
+/// What happened on a task, to read
+#[utoipa::path(get, path = "/api/v1/tasks/{id}/report", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])), params(("id" = String, Path)),
+    responses((status = 200, body = Report), (status = 404, body = ErrorBody)))]
+async fn report(
+    AppState(app): AppState<App>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Report>, Problem> {
+    let id = TaskId::new(id);
+    look(&app, move |tx| {
+        let task = task::get(tx, &caller.who, &id)?;
+        Ok(Report {
+            report: report::write(tx, &task)?,
+        })
+    })
+    .await
+}
+
+/// A checklist to fill in
+#[utoipa::path(get, path = "/api/v1/checklists/{type}", tag = "OpenClaw",
+    security(("agent_bearer" = []), ("operator" = [])), params(("type" = String, Path)),
+    responses((status = 200, body = Checklist), (status = 404, body = ErrorBody)))]
+async fn checklist(_: Caller, Id(kind): Id) -> Result<Json<Checklist>, Problem> {
+    match TaskKind::parse(&kind) {
+        Some(kind) => Ok(Json(Checklist::blank(kind))),
+        None => Err(Error::not_found(
+            "checklist_not_found",
+            format!(
+                "there is no checklist for {kind:?}; use one of {}",
+                read::kinds()
+            ),
+        )
+        .into()),
+    }
+}
