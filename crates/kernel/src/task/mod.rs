@@ -185,6 +185,8 @@ pub struct Detail {
     pub token_count: u64,
     /// An operator let it go over its budget this far.
     pub extra_budget: MicroUsd,
+    /// More was asked for because the budget is gone.
+    pub budget_exceeded: bool,
     /// Somebody was told that it costs more than estimated.
     pub estimate_passed: bool,
     pub blocked_reason: Option<String>,

@@ -6,6 +6,7 @@
 
 mod activity;
 mod agent;
+mod alert;
 mod error;
 mod event;
 mod heartbeat;
@@ -14,8 +15,12 @@ mod message;
 pub(crate) mod middleware;
 mod money;
 mod notification;
+mod operator;
 mod read;
 mod request;
+mod run;
+mod standup;
+mod stats;
 mod task;
 mod token;
 mod webhook;
@@ -48,7 +53,12 @@ pub(crate) fn routes(app: &App, rates: Rates) -> OpenApiRouter<App> {
         .merge(task::routes())
         .merge(message::routes())
         .merge(notification::routes())
+        .merge(run::routes())
         .merge(event::routes())
+        .merge(alert::routes())
+        .merge(stats::routes())
+        .merge(standup::routes())
+        .merge(operator::routes())
         .merge(webhook::routes())
         .layer(from_fn_with_state(guard, guarded))
         .layer(from_fn(named))
