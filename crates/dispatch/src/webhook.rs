@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// What a secret in the form of Standard Webhooks begins with.
-pub const SECRET_PREFIX: &str = "whsec_";
+pub(crate) const SECRET_PREFIX: &str = "whsec_";
 /// How long a receiver may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longer than a try can take.
@@ -34,7 +34,7 @@ const KEPT: usize = 300;
 
 /// An event in the words of the surface that shows it: its kind and the body to send; `None` for
 /// what is not shown.
-pub type Render = fn(&Event) -> Option<(String, String)>;
+pub(crate) type Render = fn(&Event) -> Option<(String, String)>;
 
 /// Tells webhooks what happens.
 pub struct Webhooks {

@@ -1,6 +1,8 @@
 //! The OpenClaw Mission Control contract, sentence by sentence. `§` is that contract's section.
 
 mod acceptance;
+mod agents;
+mod clients;
 mod envelope;
 mod mcp;
 mod races;

@@ -30,6 +30,7 @@ on_both!(
     a_heartbeat_tells_what_waits,
     a_heartbeat_of_an_agent_that_is_not_there_makes_none,
     an_idle_heartbeat_leaves_no_trace_in_the_log,
+    a_heartbeat_finds_shared_work_and_offers_what_is_allowed,
     silence_makes_an_agent_offline_and_later_blocks_its_tasks,
     any_write_brings_an_agent_back,
     a_spawned_agent_has_no_more_than_its_parent,
@@ -487,6 +488,85 @@ fn an_idle_heartbeat_leaves_no_trace_in_the_log(store: &TestStore) {
     };
     beat(store, "jordan", busy);
     assert!(newest() > before, "another health is news");
+}
+
+/// A task as the board of gated tasks holds it.
+fn put(store: &TestStore, title: &str, change: impl Fn(&mut Task) + Send + 'static) {
+    let new = NewTask {
+        title: title.to_owned(),
+        status: Some("pending".to_owned()),
+        ..NewTask::default()
+    };
+    store
+        .write(move |tx| {
+            let mut task = task::create(tx, &person(TENANT), new.clone())?;
+            change(&mut task);
+            tx.update_task(&task)
+        })
+        .unwrap();
+}
+
+fn a_heartbeat_finds_shared_work_and_offers_what_is_allowed(store: &TestStore) {
+    let docs = NewAgent {
+        allowed_kinds: Some(vec![TaskKind::Docs, TaskKind::Content]),
+        ..new("jordan", Rank::Specialist)
+    };
+    register(store, docs);
+    register(store, new("riley", Rank::Specialist));
+    register(store, new("intern", Rank::Intern));
+    for (title, kind, priority) in [
+        ("Later docs", Some(TaskKind::Docs), 3),
+        ("Urgent content", Some(TaskKind::Content), 1),
+        ("Ops", Some(TaskKind::Ops), 1),
+        ("Untyped", None, 2),
+        ("Docs now", Some(TaskKind::Docs), 2),
+    ] {
+        put(store, title, move |task| {
+            (task.kind, task.priority) = (kind, priority);
+        });
+    }
+    put(store, "Taken", |task| {
+        task.assign(&["riley".parse().unwrap()])
+    });
+    put(store, "Ours", |task| {
+        task.assign(&["riley".parse().unwrap(), "jordan".parse().unwrap()]);
+        task.set_state(State::Assigned);
+    });
+    put(store, "Mine", |task| {
+        task.assign(&["jordan".parse().unwrap()]);
+        task.priority = 4;
+        task.set_state(State::InProgress);
+    });
+    put(store, "Over", |task| {
+        task.assign(&["jordan".parse().unwrap()]);
+        task.set_state(State::Done);
+    });
+    let titles = |tasks: &[Task]| {
+        let titles = tasks.iter().map(|task| task.title.clone());
+        titles.collect::<Vec<_>>()
+    };
+    let told = beat(store, "jordan", quiet());
+    assert_eq!(titles(&told.assigned), ["Mine", "Ours"], "begun ones first");
+    assert_eq!(
+        titles(&told.claimable),
+        ["Urgent content", "Docs now", "Later docs"]
+    );
+    let told = beat(store, "riley", quiet());
+    assert_eq!(titles(&told.assigned), ["Ours"]);
+    assert_eq!(
+        titles(&told.claimable),
+        ["Urgent content", "Ops", "Untyped", "Docs now", "Later docs"]
+    );
+    assert!(beat(store, "intern", quiet()).claimable.is_empty());
+    let portrait = |id: &str| {
+        let handle = id.parse().unwrap();
+        store
+            .read(move |tx| agent::portrait(tx, &tenant(), &handle))
+            .unwrap()
+    };
+    let seen = portrait("jordan");
+    assert_eq!((seen.tasks_completed, seen.tasks_in_progress), (1, 1));
+    assert_eq!(portrait("riley").tasks_completed, 0);
 }
 
 fn silence_makes_an_agent_offline_and_later_blocks_its_tasks(store: &TestStore) {

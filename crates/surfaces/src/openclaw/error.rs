@@ -121,7 +121,7 @@ pub(super) fn refuse(
 
 /// The body of a refusal that is an outcome of its own and not an error (rulings 12), such as a
 /// denied tool call.
-pub(super) fn envelope(code: &str, message: &str, details: Object) -> Value {
+pub(super) fn envelope(code: &str, message: &str, details: &Object) -> Value {
     json!({"error": {
         "code": code,
         "message": message,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use stationmaster_http::fields::Fields;
 use stationmaster_kernel::kind::TaskKind;
-use stationmaster_kernel::{Handle, MicroUsd, Object, Timestamp};
+use stationmaster_kernel::{MicroUsd, Object, Timestamp};
 
 use super::request::Query;
 
@@ -150,19 +150,6 @@ pub(super) fn words<T>(
                 &format!("{name}[{index}]"),
                 format!("{text:?} is not one of {words}"),
             ),
-        }
-    }
-    Some(found)
-}
-
-/// A list of agents' names.
-pub(super) fn handles(fields: &mut Fields, name: &str) -> Option<Vec<Handle>> {
-    let texts = strings(fields, name, 100)?;
-    let mut found = Vec::with_capacity(texts.len());
-    for (index, text) in texts.iter().enumerate() {
-        match text.parse() {
-            Ok(handle) => found.push(handle),
-            Err(_) => fields.problem(&format!("{name}[{index}]"), "must be the id of an agent"),
         }
     }
     Some(found)

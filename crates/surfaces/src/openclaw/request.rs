@@ -196,7 +196,7 @@ impl FromRequest<App> for Change {
         let caller = Caller::from_request_parts(&mut parts, app)
             .await
             .map_err(IntoResponse::into_response)?;
-        check_content_type(&parts.headers)?;
+        check_content_type(&parts.headers).map_err(|response| *response)?;
         let bytes = body::read(content, BODY_LIMIT)
             .await
             .map_err(|error| bad_body(&error))?;
@@ -213,7 +213,7 @@ impl FromRequest<App> for Change {
     }
 }
 
-fn check_content_type(headers: &HeaderMap) -> Result<(), Response> {
+fn check_content_type(headers: &HeaderMap) -> Result<(), Box<Response>> {
     let given = headers
         .get(header::CONTENT_TYPE)
         .map(|value| value.to_str().unwrap_or("?"));
@@ -223,12 +223,12 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Response> {
             || kind.to_ascii_lowercase().ends_with("+json")
     };
     match given {
-        Some(kind) if !is_json(kind) => Err(refuse(
+        Some(kind) if !is_json(kind) => Err(Box::new(refuse(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
             format!("the body must be application/json, not {kind}"),
             None,
-        )),
+        ))),
         _ => Ok(()),
     }
 }
