@@ -85,6 +85,7 @@ impl Error {
         Self::new(Kind::Forbidden, code, message)
     }
 
+    /// It would cost more than is left.
     #[must_use]
     pub fn over_budget(message: impl Into<String>) -> Self {
         Self::new(Kind::OverBudget, "budget_exceeded", message)
@@ -135,6 +136,20 @@ impl Error {
                 "internal",
                 "the server could not do this; its log says why",
             )
+        }
+    }
+
+    /// Whether a rule refused, as against the store or the program failing.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self.kind {
+            Kind::NotFound
+            | Kind::Conflict
+            | Kind::Invalid
+            | Kind::Forbidden
+            | Kind::Unauthenticated
+            | Kind::OverBudget => true,
+            Kind::Unavailable { .. } | Kind::Internal => false,
         }
     }
 

@@ -2,9 +2,11 @@
 
 mod acceptance;
 mod agents;
+mod cli;
 mod clients;
 mod envelope;
 mod guard;
+mod install;
 mod mcp;
 mod races;
 mod routes;

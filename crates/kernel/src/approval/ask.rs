@@ -76,12 +76,11 @@ pub fn ask(tx: &mut dyn Tx, who: &Principal, request: Request) -> Result<Asked> 
     open(tx, who, &agent, request)
 }
 
-/// Files what `agent` asks for, whoever asks in its name: a budget that is spent asks by itself.
-/// The request has been checked.
+/// Files what an agent asks for; the request has been checked.
 ///
 /// # Errors
 /// `tool_call_not_found`; `too_many_pending`.
-pub fn open(tx: &mut dyn Tx, who: &Principal, agent: &Agent, request: Request) -> Result<Asked> {
+fn open(tx: &mut dyn Tx, who: &Principal, agent: &Agent, request: Request) -> Result<Asked> {
     let task = match &request.task {
         Some(id) => tx.task(id)?,
         None => None,

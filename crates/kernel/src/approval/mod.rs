@@ -24,7 +24,7 @@ use crate::page::{Page, Placed, Position};
 use crate::tool_call::Level;
 use crate::{ApprovalId, Handle, Object, Result, TaskId, TenantId, Timestamp, ToolCallId};
 
-pub use ask::{Asked, Request, ask, open};
+pub use ask::{Asked, Request, ask};
 pub use decide::{Decided, Ruling, rule};
 pub use outcome::use_up;
 pub(crate) use read::decidable_by;

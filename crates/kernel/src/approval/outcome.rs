@@ -2,7 +2,7 @@
 //! (OpenClaw contract §10.2).
 
 use super::{Approval, Ask, Status, pending_on};
-use crate::agent;
+use crate::budget;
 use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::notification::{self, Target, Tell, Type, Wake};
@@ -31,7 +31,7 @@ pub(super) fn follow(
     match (approval.detail.ask, approval.status) {
         (Some(Ask::StateTransition), Status::Approved) => perform(tx, who, approval, task),
         (Some(Ask::BudgetOverride), Status::Approved) => {
-            raise_budget(tx, &system, approval)?;
+            budget::approved(tx, who, approval)?;
             Ok(task)
         }
         _ => Ok(task),
@@ -181,23 +181,6 @@ fn cannot_step(task: &Task, to: State, obstacle: &str) -> Error {
     .with_detail("from", task.state.as_str())
     .with_detail("to", to.as_str())
     .with_detail("allowedTransitions", allowed)
-}
-
-/// Allows the asker what it asked for on top of its budget, and lets it go on (§9.3).
-fn raise_budget(tx: &mut dyn Tx, system: &Principal, approval: &Approval) -> Result<()> {
-    let Some(mut agent) = tx.agent(&approval.tenant, &approval.requestor)? else {
-        return Ok(());
-    };
-    let amount = approval.detail.estimated_cost.unwrap_or_default();
-    agent.detail.purse.extra = agent.detail.purse.extra.plus(amount);
-    agent.detail.purse.exceeded = false;
-    if agent.status == agent::Status::Paused {
-        agent::set_status(tx, system, &mut agent, agent::Status::Active, None)?;
-    } else {
-        agent.updated_at = tx.now();
-        tx.put_agent(&agent)?;
-    }
-    use_up(tx, approval.clone())
 }
 
 /// Notes that what was approved has been done. What was done has a record of its own.

@@ -72,15 +72,11 @@ pub(super) fn context_of(
 }
 
 fn budget_facts(agent: &Agent, task: Option<&Task>, now: Timestamp) -> engine::BudgetFacts {
-    let of_task = task.and_then(|task| {
-        let detail = &task.detail;
-        let budget = detail.budget?.plus(detail.extra_budget);
-        Some(budget.minus(detail.actual_cost).minus(detail.reserved).0)
-    });
+    let remaining = budget::remaining(agent, task, now);
     engine::BudgetFacts {
-        daily_remaining: budget::left(agent, now).map(|it| it.0),
-        per_run_cap: agent.detail.budget_per_run.map(|it| it.0),
-        task_remaining: of_task,
+        daily_remaining: remaining.daily.map(|it| it.0),
+        per_run_cap: remaining.per_run.map(|it| it.0),
+        task_remaining: remaining.task.map(|it| it.0),
     }
 }
 

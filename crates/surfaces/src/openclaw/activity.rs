@@ -265,6 +265,15 @@ fn tell(what: &Happening) -> Option<Told> {
                 ("RUN", it.id.to_string()),
             )
         },
+        Happening::RunUpdated(it) => Told {
+            after: Some(json!({"status": it.status.as_str()})),
+            metadata: json!({"costUsd": it.cost().as_dollars(), "tokens": it.tokens()}),
+            ..told(
+                "RUN_UPDATED",
+                format!("More is known of a run of agent {}", it.agent),
+                ("RUN", it.id.to_string()),
+            )
+        },
         Happening::ToolCallStarted(it) => Told {
             metadata: json!({"toolName": it.tool, "riskLevel": it.level.as_str(),
                 "policyResult": it.judged.as_ref().map(|judged| judged.decision.clone()),
@@ -368,6 +377,15 @@ fn tell(what: &Happening) -> Option<Told> {
             format!("The standup of {}", it.date),
             ("DOCUMENT", it.document.to_string()),
         ),
+        Happening::StandupReported(it) => Told {
+            metadata: json!({"date": it.date, "spentTodayUsd": it.spent_today.as_dollars(),
+                "pendingApprovals": it.pending_approvals}),
+            ..told(
+                "STANDUP_REPORT",
+                format!("The standup of {}", it.date),
+                ("STANDUP", it.date.clone()),
+            )
+        },
         Happening::NotificationCreated(_)
         | Happening::NotificationDelivered(_)
         | Happening::NotificationFailed(_)
@@ -453,6 +471,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "DOCUMENT_CREATED" => &["document.created"],
         "DOCUMENT_UPDATED" => &["document.updated"],
         "RUN_STARTED" => &["run.started"],
+        "RUN_UPDATED" => &["run.updated"],
         "RUN_COMPLETED" | "RUN_FAILED" => &["run.ended"],
         "TOOL_CALL_STARTED" => &["tool_call.started"],
         "TOOL_CALL_COMPLETED" => &["tool_call.completed"],
@@ -468,7 +487,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "ALERT_RAISED" => &["alert.raised"],
         "ALERT_UPDATED" => &["alert.changed"],
         "OPERATOR_MODE_UPDATED" => &["operator.mode_changed"],
-        "STANDUP_REPORT" => &["standup.created", "standup.updated"],
+        "STANDUP_REPORT" => &["standup.created", "standup.updated", "standup.reported"],
         _ => &[],
     }
 }

@@ -1,9 +1,14 @@
-//! Standups: a tenant's day so far, kept as a document; one for each local date.
+//! Standups: a tenant's day so far, kept as a document; one for each local date. A look at its crew
+//! is [`report`](mod@report).
+
+mod report;
 
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+
+pub use report::{AlertLine, ApprovalLine, Crew, Member, Report, TaskLine, report, settle_due};
 
 use crate::agent;
 use crate::document::Document;
@@ -64,6 +69,28 @@ pub trait Standups {
         date: &str,
         document: &DocumentId,
     ) -> Result<()>;
+
+    /// The report kept on the morning of that date.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn standup_report(&mut self, tenant: &TenantId, date: &str) -> Result<Option<Report>>;
+
+    /// Keeps the report of its tenant and date.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn put_standup_report(&mut self, report: &Report) -> Result<()>;
+
+    /// Whether every tenant's report of that date has been kept.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn are_standups_kept(&mut self, date: &str) -> Result<bool>;
+
+    /// # Errors
+    /// Whatever the store meets.
+    fn mark_standups_kept(&mut self, date: &str) -> Result<()>;
 }
 
 /// The zone of this IANA name; `UTC` when none is given.
