@@ -101,10 +101,18 @@ impl Action {
         let method = text(&["method"]).map(|method| method.to_ascii_uppercase());
         let estimated_cost = take_money(&mut members, &mut faults);
         if members.len() > MOST_ARGUMENTS {
-            faults.push(Fault::new(None, "args", format!("has more than {MOST_ARGUMENTS} members")));
+            faults.push(Fault::new(
+                None,
+                "args",
+                format!("has more than {MOST_ARGUMENTS} members"),
+            ));
         }
         if kind == Some(ActionKind::ToolCall) && tool.is_none() {
-            faults.push(Fault::new(None, "tool", "is missing; a TOOL_CALL names its tool"));
+            faults.push(Fault::new(
+                None,
+                "tool",
+                "is missing; a TOOL_CALL names its tool",
+            ));
         }
         match kind {
             Some(kind) if faults.is_empty() => Ok(Self {
@@ -200,6 +208,7 @@ fn flattened(object: &Map<String, Value>, faults: &mut Vec<Fault>) -> Map<String
     for (name, value) in args {
         if name == "type" {
             // A tool's own argument of this name is not the action's.
+            members.insert("args.type".to_owned(), value);
             continue;
         }
         let beside = members.get(&name).filter(|beside| !beside.is_null());
@@ -221,14 +230,22 @@ fn kind(members: &mut Map<String, Value>, faults: &mut Vec<Fault>) -> Option<Act
             return None;
         }
         None => {
-            faults.push(Fault::new(None, "type", format!("is missing; it must be {right}")));
+            faults.push(Fault::new(
+                None,
+                "type",
+                format!("is missing; it must be {right}"),
+            ));
             return None;
         }
     };
     match word.parse() {
         Ok(kind) => Some(kind),
         Err(UnknownWord { .. }) => {
-            faults.push(Fault::new(None, "type", format!("is {word:?}; it must be {right}")));
+            faults.push(Fault::new(
+                None,
+                "type",
+                format!("is {word:?}; it must be {right}"),
+            ));
             None
         }
     }
@@ -252,7 +269,13 @@ fn take_text(
                 }
                 _ => found = Some(text),
             },
-            Some(_) => faults.push(Fault::new(None, *name, "must be a string")),
+            Some(_) if *name == names[0] => {
+                faults.push(Fault::new(None, *name, "must be a string"));
+            }
+            // Under another name it is some argument of the tool's own.
+            Some(other) => {
+                members.insert((*name).to_owned(), other);
+            }
         }
     }
     found

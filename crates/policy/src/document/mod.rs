@@ -36,7 +36,11 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(crate) fn new(line: Option<usize>, path: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        line: Option<usize>,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             line,
             path: path.into(),
@@ -45,7 +49,11 @@ impl Fault {
     }
 
     fn shown(&self) -> String {
-        let subject = if self.path.is_empty() { "the document" } else { &self.path };
+        let subject = if self.path.is_empty() {
+            "the document"
+        } else {
+            &self.path
+        };
         match self.line {
             Some(line) => format!("line {line}: {subject} {}", self.message),
             None => format!("{subject} {}", self.message),
@@ -276,7 +284,7 @@ impl Document {
 
     fn filled(mut tree: Tree) -> Result<Self, Vec<Fault>> {
         tree.fill(&DEFAULT.0);
-        Self::checked(&tree).or_else(|mut faults| {
+        Self::checked(&tree).map_err(|mut faults| {
             // What cannot be read hides the sense of all the rest: with it out of the way, the rest is
             // checked too, so that one reading tells everything.
             for fault in &faults {
@@ -287,7 +295,7 @@ impl Document {
             }
             faults.sort_by_key(|fault| fault.line);
             faults.dedup();
-            Err(faults)
+            faults
         })
     }
 
@@ -314,7 +322,11 @@ impl Document {
     pub fn check(&self) -> Result<(), Vec<Fault>> {
         let mut faults = Vec::new();
         check::document(self, &mut faults);
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
     }
 
     /// The document with all its keys, to be read by [`Document::from_json`].

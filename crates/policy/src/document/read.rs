@@ -78,12 +78,7 @@ impl<'a> Table<'a> {
 }
 
 /// A wrong kind of value.
-pub(crate) fn wrong<T>(
-    tree: &Tree,
-    path: &str,
-    right: &str,
-    faults: &mut Vec<Fault>,
-) -> Option<T> {
+pub(crate) fn wrong<T>(tree: &Tree, path: &str, right: &str, faults: &mut Vec<Fault>) -> Option<T> {
     let message = format!("is {}; it must be {right}", tree.called());
     faults.push(Fault::new(tree.line, path, message));
     None

@@ -34,7 +34,11 @@ pub(crate) enum Kind {
 impl Tree {
     pub(crate) fn from_toml(text: &str) -> Result<Self, Vec<Fault>> {
         if text.len() > LONGEST {
-            return Err(vec![Fault::new(None, "", format!("is longer than {LONGEST} bytes"))]);
+            return Err(vec![Fault::new(
+                None,
+                "",
+                format!("is longer than {LONGEST} bytes"),
+            )]);
         }
         let lines = Lines::of(text);
         let (table, errors) = DeTable::parse_recoverable(text);
@@ -46,14 +50,22 @@ impl Tree {
         }
         let fault = |error: &toml::de::Error| {
             let line = error.span().map(|span| lines.at(span.start));
-            Fault::new(line, "", format!("is no TOML: {}", error.message().replace('\n', ", ")))
+            Fault::new(
+                line,
+                "",
+                format!("is no TOML: {}", error.message().replace('\n', ", ")),
+            )
         };
         Err(errors.iter().map(fault).collect())
     }
 
     pub(crate) fn from_json(value: &Value) -> Result<Self, Vec<Fault>> {
         json(value, 0).ok_or_else(|| {
-            vec![Fault::new(None, "", format!("nests deeper than {DEEPEST} levels"))]
+            vec![Fault::new(
+                None,
+                "",
+                format!("nests deeper than {DEEPEST} levels"),
+            )]
         })
     }
 
@@ -72,17 +84,23 @@ impl Tree {
 
     /// Puts another tree's value in the place of the one key of a section that a path leads through.
     pub(crate) fn mend(&mut self, from: &Self, path: &str) {
-        let mut tree = self;
-        let mut sound = from;
-        for step in path.split(['.', '[']).take(2) {
-            let Kind::Table(sounds) = &sound.kind else { break };
-            let Some((_, next_sound)) = sounds.iter().find(|(key, _)| key == step) else { break };
-            let Kind::Table(entries) = &mut tree.kind else { break };
-            let Some(index) = entries.iter().position(|(key, _)| key == step) else { return };
-            tree = &mut entries[index].1;
-            sound = next_sound;
+        let steps: Vec<&str> = path.split(['.', '[']).take(2).collect();
+        self.mend_at(from, &steps);
+    }
+
+    fn mend_at(&mut self, from: &Self, steps: &[&str]) {
+        let below = steps.split_first().and_then(|(step, rest)| {
+            let (Kind::Table(entries), Kind::Table(sounds)) = (&mut self.kind, &from.kind) else {
+                return None;
+            };
+            let (_, sound) = sounds.iter().find(|(key, _)| key == step)?;
+            let (_, entry) = entries.iter_mut().find(|(key, _)| key == step)?;
+            Some((entry, sound, rest))
+        });
+        match below {
+            Some((entry, sound, rest)) => entry.mend_at(sound, rest),
+            None => *self = from.clone(),
         }
-        let _ = sound;
     }
 
     /// The line of what stands at a path such as `shell.green[3].command`, or of the nearest thing
@@ -92,8 +110,15 @@ impl Tree {
         let mut line = None;
         for step in path.split(['.', '[']) {
             let next = match &tree.kind {
-                Kind::Table(entries) => entries.iter().find(|(key, _)| key == step).map(|(_, tree)| tree),
-                Kind::List(items) => step.trim_end_matches(']').parse().ok().and_then(|index: usize| items.get(index)),
+                Kind::Table(entries) => entries
+                    .iter()
+                    .find(|(key, _)| key == step)
+                    .map(|(_, tree)| tree),
+                Kind::List(items) => step
+                    .trim_end_matches(']')
+                    .parse()
+                    .ok()
+                    .and_then(|index: usize| items.get(index)),
                 _ => None,
             };
             let Some(next) = next else { break };
@@ -169,11 +194,13 @@ impl Lines {
         let kind = match value.get_ref() {
             DeValue::String(text) => Kind::Text(text.to_string()),
             DeValue::Boolean(value) => Kind::Bool(*value),
-            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                // Nothing in a document comes near the numbers that this rounds.
-                Ok(number) => Kind::Number(number as f64),
-                Err(_) => Kind::Other("a number that is too large"),
-            },
+            DeValue::Integer(number) => {
+                match i64::from_str_radix(number.as_str(), number.radix()) {
+                    // Nothing in a document comes near the numbers that this rounds.
+                    Ok(number) => Kind::Number(number as f64),
+                    Err(_) => Kind::Other("a number that is too large"),
+                }
+            }
             DeValue::Float(number) => match number.as_str().parse() {
                 Ok(number) => Kind::Number(number),
                 Err(_) => Kind::Other("no number"),

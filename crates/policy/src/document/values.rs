@@ -37,7 +37,9 @@ const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1
 
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let unit = UNITS.into_iter().find(|(_, seconds)| self.0 % seconds == 0);
+        let unit = UNITS
+            .into_iter()
+            .find(|(_, seconds)| self.0.is_multiple_of(*seconds));
         let (unit, seconds) = unit.unwrap_or(("s", 1));
         serializer.collect_str(&format_args!("{}{unit}", self.0 / seconds))
     }
@@ -160,8 +162,8 @@ pub struct Allowed {
     pub operands: Option<u32>,
     /// It shows names only, so that elsewhere than in the read paths it is YELLOW instead of RED.
     pub names: bool,
-    /// Its first operand is a text and no path; with `names`, none is.
-    pub text: bool,
+    /// How many of its first operands are texts and no paths.
+    pub texts: u32,
 }
 
 impl Read for Allowed {
@@ -172,26 +174,45 @@ impl Read for Allowed {
                 without: Vec::new(),
                 operands: None,
                 names: false,
-                text: false,
+                texts: 0,
             });
         }
         let Kind::Table(entries) = &tree.kind else {
             return wrong(tree, path, "a command, or a table with one", faults);
         };
         let table = Table::open(tree, path, faults)?;
-        table.has_only(&["command", "without", "operands", "names", "text"], faults);
+        table.has_only(
+            &["command", "without", "operands", "names", "texts"],
+            faults,
+        );
         let has = |key: &str| entries.iter().any(|(known, _)| known == key);
         let command = table.get("command", faults);
-        let without = if has("without") { table.get("without", faults) } else { Some(Vec::new()) };
-        let operands = if has("operands") { table.get("operands", faults).map(Some) } else { Some(None) };
-        let names = if has("names") { table.get("names", faults) } else { Some(false) };
-        let text = if has("text") { table.get("text", faults) } else { Some(false) };
+        let without = if has("without") {
+            table.get("without", faults)
+        } else {
+            Some(Vec::new())
+        };
+        let operands = if has("operands") {
+            table.get("operands", faults).map(Some)
+        } else {
+            Some(None)
+        };
+        let names = if has("names") {
+            table.get("names", faults)
+        } else {
+            Some(false)
+        };
+        let texts = if has("texts") {
+            table.get("texts", faults)
+        } else {
+            Some(0)
+        };
         Some(Self {
             command: command?,
             without: without?,
             operands: operands?,
             names: names?,
-            text: text?,
+            texts: texts?,
         })
     }
 }
@@ -199,7 +220,7 @@ impl Read for Allowed {
 impl Serialize for Allowed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap;
-        if self.without.is_empty() && self.operands.is_none() && !self.names && !self.text {
+        if self.without.is_empty() && self.operands.is_none() && !self.names && self.texts == 0 {
             return serializer.serialize_str(&self.command);
         }
         let mut map = serializer.serialize_map(None)?;
@@ -213,8 +234,8 @@ impl Serialize for Allowed {
         if self.names {
             map.serialize_entry("names", &true)?;
         }
-        if self.text {
-            map.serialize_entry("text", &true)?;
+        if self.texts > 0 {
+            map.serialize_entry("texts", &self.texts)?;
         }
         map.end()
     }
