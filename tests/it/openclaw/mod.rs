@@ -4,6 +4,7 @@ mod acceptance;
 mod agents;
 mod clients;
 mod envelope;
+mod ledger;
 mod mcp;
 mod races;
 mod routes;

@@ -24,6 +24,7 @@ mod limits;
 mod lost;
 mod notifications;
 mod opening;
+mod overview;
 mod properties;
 mod reports;
 mod runs;
