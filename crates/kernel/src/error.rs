@@ -139,6 +139,20 @@ impl Error {
         }
     }
 
+    /// Whether a rule refused, as against the store or the program failing.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self.kind {
+            Kind::NotFound
+            | Kind::Conflict
+            | Kind::Invalid
+            | Kind::Forbidden
+            | Kind::Unauthenticated
+            | Kind::OverBudget => true,
+            Kind::Unavailable { .. } | Kind::Internal => false,
+        }
+    }
+
     #[must_use]
     pub fn with_code(mut self, code: &'static str) -> Self {
         self.code = code;

@@ -31,16 +31,17 @@ impl LoopKind {
     }
 }
 
-/// How many messages are looked at.
+/// How many messages are looked at, at least and at most.
 const LOOKED_AT: u32 = 200;
+const MOST_LOOKED_AT: u32 = 2_000;
 
-/// Looks whether too much is said on a task.
+/// Looks whether too much is said on a task; gives the task as it is then if that blocked it.
 ///
 /// # Errors
 /// Whatever the store meets.
-pub(crate) fn after_message(tx: &mut dyn Tx, who: &Principal, task: &Task) -> Result<()> {
+pub(crate) fn after_message(tx: &mut dyn Tx, who: &Principal, task: &Task) -> Result<Option<Task>> {
     if who.handle().is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let limits = policy::settings(tx)?.loops;
     let now = tx.now();
@@ -49,7 +50,9 @@ pub(crate) fn after_message(tx: &mut dyn Tx, who: &Principal, task: &Task) -> Re
         task.detail.loops_from.map_or(since, |from| from.max(since))
     };
     let since = from(limits.comments_within.max(limits.ping_pong_within));
-    let authors = tx.recent_authors(&task.id, since, LOOKED_AT)?;
+    let most = limits.comments.max(limits.ping_pong);
+    let looked_at = most.saturating_mul(2).clamp(LOOKED_AT, MOST_LOOKED_AT);
+    let authors = tx.recent_authors(&task.id, since, looked_at)?;
     let of_agents = |since: Timestamp| -> Vec<&Handle> {
         authors
             .iter()
@@ -81,10 +84,10 @@ pub(crate) fn after_message(tx: &mut dyn Tx, who: &Principal, task: &Task) -> Re
     match found {
         // As it is now: the message may have changed nothing of it, but its followers.
         Some((kind, detail)) => match tx.task(&task.id)? {
-            Some(task) => block(tx, task, kind, &detail).map(drop),
-            None => Ok(()),
+            Some(task) => block(tx, task, kind, &detail).map(Some),
+            None => Ok(None),
         },
-        None => Ok(()),
+        None => Ok(None),
     }
 }
 

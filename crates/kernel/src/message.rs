@@ -6,10 +6,11 @@ use crate::agent;
 use crate::error::Problems;
 use crate::event::ActorKind;
 use crate::event::{self, Happening};
+use crate::loops;
 use crate::notification::{self, Target, Tell, Type, Wake};
 use crate::page::{List, Page, Placed, Position};
 use crate::policy;
-use crate::task::{self, Artifact, Task};
+use crate::task::{self, Artifact, Flow, Task};
 use crate::text;
 use crate::{Handle, MessageId, Object, Principal, Result, TaskId, TenantId, Timestamp, Tx};
 
@@ -245,6 +246,10 @@ pub fn post(tx: &mut dyn Tx, who: &Principal, new: NewMessage) -> Result<Message
         Happening::MessageCreated(message.clone()),
     )?;
     wake_concerned(tx, who, &task, &message)?;
+    // On a free task only the number of times that agents wake each other is bounded.
+    if task.flow == Flow::Gated {
+        loops::after_message(tx, who, &task)?;
+    }
     Ok(message)
 }
 
@@ -337,9 +342,6 @@ pub struct Posted {
 }
 
 const LONGEST_CONTENT: usize = 10_000;
-const LARGEST_ARTIFACT: usize = 1 << 20;
-const MOST_ARTIFACTS: usize = 50;
-const LONGEST_NAME: usize = 500;
 
 /// Says something on a task, tells whom it mentions, and looks whether too much is said.
 ///
@@ -354,7 +356,7 @@ pub fn say(tx: &mut dyn Tx, who: &Principal, id: &TaskId, post: Post) -> Result<
     check_post(tx, &mut problems, &task, &post)?;
     problems.into_result()?;
     let posted = write(tx, who, &task, post)?;
-    crate::loops::after_message(tx, who, &task)?;
+    loops::after_message(tx, who, &task)?;
     Ok(posted)
 }
 
@@ -370,13 +372,15 @@ fn check_post(tx: &mut dyn Tx, problems: &mut Problems, task: &Task, post: &Post
     if !is_artifact || post.artifacts.is_empty() {
         text::check_present(problems, "content", &post.content);
     }
-    if !is_artifact && post.content.chars().count() > LONGEST_CONTENT {
+    if is_artifact {
+        task::check_content(problems, "content", Some(&post.content));
+    } else if post.content.chars().count() > LONGEST_CONTENT {
         problems.add(
             "content",
             format!("must be at most {LONGEST_CONTENT} characters"),
         );
     }
-    check_artifacts(problems, "artifacts", &post.artifacts);
+    task::check_artifacts(problems, "artifacts", &post.artifacts);
     if let Some(reply_to) = &post.reply_to
         && tx
             .message(reply_to)?
@@ -385,33 +389,6 @@ fn check_post(tx: &mut dyn Tx, problems: &mut Problems, task: &Task, post: &Post
         problems.add("replyToId", "must name a message of this task");
     }
     Ok(())
-}
-
-/// Checks what is brought along: names, sizes and kinds (OpenClaw contract §1, §3).
-pub fn check_artifacts(problems: &mut Problems, field: &str, artifacts: &[Artifact]) {
-    if artifacts.len() > MOST_ARTIFACTS {
-        problems.add(field, format!("must be at most {MOST_ARTIFACTS}"));
-    }
-    for (index, artifact) in artifacts.iter().enumerate() {
-        let field = |name: &str| format!("{field}[{index}].{name}");
-        text::check_present(problems, &field("name"), &artifact.name);
-        if artifact.name.chars().count() > LONGEST_NAME {
-            problems.add(
-                field("name"),
-                format!("must be at most {LONGEST_NAME} characters"),
-            );
-        }
-        if artifact
-            .content
-            .as_ref()
-            .is_some_and(|it| it.len() > LARGEST_ARTIFACT)
-        {
-            problems.add(
-                field("content"),
-                "must be at most 1 MiB; give a url instead",
-            );
-        }
-    }
 }
 
 /// Posts what the rules have let through, or what the installation itself has to say.
@@ -427,13 +404,7 @@ pub(crate) fn write(tx: &mut dyn Tx, who: &Principal, task: &Task, post: Post) -
     let (content, mut redacted) = policy::redact(&post.content);
     let mut artifacts = post.artifacts;
     for artifact in &mut artifacts {
-        if let Some(text) = artifact.content.take() {
-            let (text, found) = policy::redact(&text);
-            redacted.extend(found);
-            artifact.size = Some(text.len() as u64);
-            artifact.sha256 = Some(policy::digest(text.as_bytes()));
-            artifact.content = Some(text);
-        }
+        redacted.extend(artifact.seal());
     }
     redacted.sort();
     redacted.dedup();

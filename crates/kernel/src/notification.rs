@@ -638,6 +638,30 @@ pub fn mark_read(tx: &mut dyn Tx, who: &Principal, id: &NotificationId) -> Resul
     Ok(notification)
 }
 
+/// So many are marked at once by [`mark_all_read`].
+const MOST_MARKED: u32 = 2_000;
+
+/// Marks all that a caller is told and has not read, the newest 2,000 at most; what is too old to
+/// be repeated is left as it is. Gives how many were marked.
+///
+/// # Errors
+/// Whatever the store meets.
+pub fn mark_all_read(tx: &mut dyn Tx, who: &Principal) -> Result<u32> {
+    let own = who.handle().cloned();
+    let filter = NotificationFilter {
+        target: Some(own.map_or(Target::Operator, Target::Agent)),
+        unread_only: true,
+        since: Some(tx.now().before(KEPT)),
+        kind: None,
+    };
+    let found = tx.notifications_of(who.tenant.as_ref(), &filter, MOST_MARKED)?;
+    let count = u32::try_from(found.len()).unwrap_or(MOST_MARKED);
+    for notification in found {
+        mark_read(tx, who, &notification.id)?;
+    }
+    Ok(count)
+}
+
 /// What waits to be delivered, fairly: one of each tenant in turn, the longest-waiting tenant
 /// first. With a lease length, what is given out is hidden from the next caller that long;
 /// without one this only reads.

@@ -2,8 +2,10 @@
 
 mod acceptance;
 mod agents;
+mod cli;
 mod clients;
 mod envelope;
+mod install;
 mod ledger;
 mod mcp;
 mod races;

@@ -10,7 +10,8 @@ use crate::transition::{self, Step};
 use crate::{Error, Handle, MicroUsd, Object, Principal, Result, TaskId, Timestamp, Tx};
 
 use super::create::{check_priority, check_reviewer, check_words};
-use super::{Deliverable, Plan, Task, free};
+use super::handed_in::check_sizes;
+use super::{Deliverable, Plan, Task, Transition, free};
 
 /// What to change; `None` leaves a field as it is, `Some(None)` removes it.
 #[derive(Debug, Clone, Default)]
@@ -59,13 +60,14 @@ impl BoardChange {
 pub fn change(tx: &mut dyn Tx, who: &Principal, id: &TaskId, change: BoardChange) -> Result<Task> {
     let mut task = free::get(tx, who, id)?;
     let caller = agent::acting(tx, who)?;
+    // First whose it is: who takes a task may say more about it in the same breath.
+    if let Some(to) = &change.assignees {
+        task = assign(tx, who, task, to)?;
+    }
     if change.says_more_than_whose() {
-        task = change_words(tx, who, caller.as_ref(), &task, &change)?;
+        task = change_words(tx, who, caller.as_ref(), &task, change)?;
     }
-    match change.assignees {
-        Some(to) => assign(tx, who, task, &to),
-        None => Ok(task),
-    }
+    Ok(task)
 }
 
 fn change_words(
@@ -73,7 +75,7 @@ fn change_words(
     who: &Principal,
     caller: Option<&Agent>,
     before: &Task,
-    change: &BoardChange,
+    change: BoardChange,
 ) -> Result<Task> {
     if let Some(caller) = caller {
         agent::permit(tx, caller, Act::Write)?;
@@ -103,12 +105,17 @@ fn change_words(
     if let Some(plan) = &change.plan {
         super::requirement::check_plan(&mut problems, Some(plan));
     }
+    check_sizes(
+        &mut problems,
+        change.plan.as_ref(),
+        change.deliverable.as_ref(),
+        None,
+    );
     let reviewer = change.reviewer.as_ref().and_then(Option::as_ref);
     check_reviewer(tx, &mut problems, &before.tenant, reviewer)?;
     problems.into_result()?;
 
     let mut task = before.clone();
-    let change = change.clone();
     task.title = change.title.unwrap_or(task.title);
     task.description = change.description.unwrap_or(task.description);
     task.priority = change.priority.unwrap_or(task.priority);
@@ -118,8 +125,11 @@ fn change_words(
     task.metadata = change.metadata.or(task.metadata);
     let detail = &mut task.detail;
     detail.labels = change.labels.unwrap_or(std::mem::take(&mut detail.labels));
-    detail.plan = change.plan.or(detail.plan.take());
-    detail.deliverable = change.deliverable.or(detail.deliverable.take());
+    detail.plan = change.plan.map(Plan::sealed).or(detail.plan.take());
+    detail.deliverable = change
+        .deliverable
+        .map(Deliverable::sealed)
+        .or(detail.deliverable.take());
     detail.estimated_cost = change.estimated_cost.or(detail.estimated_cost);
     detail.budget = change.budget.or(detail.budget);
     if task == *before {
@@ -157,7 +167,7 @@ pub fn assign(tx: &mut dyn Tx, who: &Principal, task: Task, to: &[Handle]) -> Re
             check_assignee(tx, &task, handle)?;
         }
     }
-    assign_to(tx, who, task, to)
+    hand_over(tx, who, task, to, Step::default()).map(|(task, _)| task)
 }
 
 /// Whether this agent may assign so; the task itself when there is nothing to do.
@@ -251,18 +261,23 @@ pub(super) fn check_assignee(tx: &mut dyn Tx, task: &Task, handle: &Handle) -> R
     check_kind(task, &agent)
 }
 
-/// Gives a task to agents that may have it, moves it where that puts it, and tells them.
-pub(super) fn assign_to(
+/// Gives a task to agents that may have it, moves it where that puts it, and tells them. `step`
+/// says more of that move, if there is one.
+///
+/// # Errors
+/// A problem of the request when nobody would work on what is under way.
+pub(super) fn hand_over(
     tx: &mut dyn Tx,
     who: &Principal,
     mut task: Task,
     to: &[Handle],
-) -> Result<Task> {
+    mut step: Step,
+) -> Result<(Task, Option<Transition>)> {
     let before: Vec<Handle> = task.assignees().cloned().collect();
     task.assign(to);
     let after: Vec<Handle> = task.assignees().cloned().collect();
     if before == after {
-        return Ok(task);
+        return Ok((task, None));
     }
     if after.is_empty() && !matches!(task.state, State::Inbox | State::Assigned) {
         return Err(Error::invalid(
@@ -277,36 +292,71 @@ pub(super) fn assign_to(
         before: before.clone(),
     };
     event::record(tx, who, &task.tenant, assigned)?;
-    let to = match task.state {
+    let goes = match task.state {
         State::Inbox if !after.is_empty() => Some(State::Assigned),
         State::Assigned if after.is_empty() => Some(State::Inbox),
         _ => None,
     };
-    if let Some(to) = to {
-        let step = if to == State::Inbox {
-            Step::because("nobody is assigned any more")
-        } else {
-            Step::default()
-        };
-        (task, _) = transition::shift(tx, who, task, to, step)?;
+    let mut transition = None;
+    if let Some(goes) = goes {
+        if goes == State::Inbox && step.reason.is_none() {
+            step.reason = Some("nobody is assigned any more".to_owned());
+        }
+        let (moved, made) = transition::shift(tx, who, task, goes, step)?;
+        (task, transition) = (moved, Some(made));
     }
     for handle in after.iter().filter(|handle| !before.contains(handle)) {
         tx.subscribe(&task.id, &Target::Agent(handle.clone()))?;
         tell(tx, who, &task, handle, Type::Assignment, "is yours")?;
     }
-    for handle in before.iter().filter(|handle| !after.contains(handle)) {
-        agent_leaves(tx, &task, handle)?;
+    release(
+        tx,
+        who,
+        &task,
+        before.iter().filter(|it| !after.contains(it)),
+    )?;
+    agent::follow_task(tx, &task)?;
+    Ok((task, transition))
+}
+
+/// Gives a task that nobody has to the agent that takes it by taking it to `ASSIGNED`.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(super) fn claim(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    task: Task,
+    by: &Handle,
+    step: Step,
+) -> Result<(Task, Transition)> {
+    let (task, transition) = hand_over(tx, who, task, std::slice::from_ref(by), step)?;
+    let transition = transition.ok_or_else(|| Error::internal("a claim moved nothing"))?;
+    Ok((task, transition))
+}
+
+/// What becomes of agents that a task was taken from: they are at it no longer, and are told.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(super) fn release<'a>(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    task: &Task,
+    from: impl Iterator<Item = &'a Handle>,
+) -> Result<()> {
+    for handle in from {
+        agent_leaves(tx, task, handle)?;
         tell(
             tx,
             who,
-            &task,
+            task,
             handle,
             Type::TaskTransition,
             "is no longer yours",
         )?;
     }
-    agent::follow_task(tx, &task)?;
-    Ok(task)
+    Ok(())
 }
 
 fn agent_leaves(tx: &mut dyn Tx, task: &Task, handle: &Handle) -> Result<()> {

@@ -7,9 +7,10 @@ use crate::kind::TaskKind;
 use crate::notification::Target;
 use crate::state::State;
 use crate::text;
+use crate::transition::Step;
 use crate::{Error, Handle, MicroUsd, Object, Principal, Result, TaskId, Timestamp, Tx};
 
-use super::change::{assign_to, check_assignee};
+use super::change::{check_assignee, hand_over};
 use super::{Detail, Flow, NORMAL, Task};
 
 pub(super) const LONGEST_TITLE: usize = 500;
@@ -43,7 +44,12 @@ pub fn create_on_board(tx: &mut dyn Tx, who: &Principal, new: NewBoardTask) -> R
     let tenant = who.tenant()?.clone();
     let caller = agent::acting(tx, who)?;
     if let Some(caller) = &caller {
-        agent::permit(tx, caller, Act::Write)?;
+        let takes_it_on = !new.assignees.is_empty();
+        agent::permit(
+            tx,
+            caller,
+            if takes_it_on { Act::Start } else { Act::Write },
+        )?;
         if caller.rank == Rank::Intern {
             return Err(Error::forbidden("forbidden", "an INTERN makes no tasks")
                 .with_detail("requiredRole", "SPECIALIST"));
@@ -115,7 +121,7 @@ pub fn create_on_board(tx: &mut dyn Tx, who: &Principal, new: NewBoardTask) -> R
     if new.assignees.is_empty() {
         return Ok(task);
     }
-    assign_to(tx, who, task, &new.assignees)
+    hand_over(tx, who, task, &new.assignees, Step::default()).map(|(task, _)| task)
 }
 
 pub(super) fn check_words(

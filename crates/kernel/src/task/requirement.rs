@@ -25,39 +25,52 @@ pub(super) fn collect(
     to: State,
     reason: Option<&str>,
 ) -> Result<()> {
-    let has_reason = reason.is_some_and(|reason| !reason.trim().is_empty());
-    let mut need_reason = |why: &str| {
-        if !has_reason {
-            problems.add("reason", format!("is required: {why}"));
-        }
-    };
+    collect_evidence(problems, task, to);
+    collect_circumstances(tx, problems, who, task, to, reason)
+}
+
+/// What must be handed in: the only part that an operator may have skipped.
+fn collect_evidence(problems: &mut Problems, task: &Task, to: State) {
     match (task.state, to) {
-        (_, State::Canceled) => need_reason("say why it is canceled"),
-        (_, State::Blocked) => need_reason("say what blocks it"),
-        (State::Assigned, State::Inbox) => need_reason("say why it goes back"),
-        (State::Review, State::InProgress) => need_reason("say what is to be done better"),
-        (State::Blocked, State::Assigned | State::InProgress) => {
-            need_reason("say what unblocked it")
-        }
-        (State::NeedsApproval, _) if who.role != Role::System => {
-            need_reason("say why the approval is passed over");
-        }
-        _ => {}
-    }
-    match (task.state, to) {
-        (State::Inbox, State::Assigned) if task.assignee.is_none() => {
-            problems.add(
-                "assigneeIds",
-                "somebody must be assigned: PATCH /tasks/{id} does both",
-            );
-        }
         (State::Assigned, State::InProgress) => check_plan(problems, task.detail.plan.as_ref()),
         (State::InProgress, State::Review) => {
             check_deliverable(problems, task.detail.deliverable.as_ref());
             check_checklist(problems, task, task.detail.checklist.as_ref());
+        }
+        _ => {}
+    }
+}
+
+/// What must be so: a reason where one is due, somebody who works on it, approvals.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(super) fn collect_circumstances(
+    tx: &mut dyn Tx,
+    problems: &mut Problems,
+    who: &Principal,
+    task: &Task,
+    to: State,
+    reason: Option<&str>,
+) -> Result<()> {
+    let has_reason = reason.is_some_and(|reason| !reason.trim().is_empty());
+    if let Some(why) = reason_due(who, task.state, to)
+        && !has_reason
+    {
+        problems.add("reason", format!("is required: {why}"));
+    }
+    match (task.state, to) {
+        (State::Inbox, State::Assigned) | (State::Assigned, State::InProgress)
+            if task.assignee.is_none() =>
+        {
+            problems.add(
+                "assigneeIds",
+                "somebody must be assigned: PATCH /tasks/{id} does that",
+            );
+        }
+        (State::InProgress, State::Review) | (State::Review, State::Done) => {
             check_no_approval(tx, problems, task)?;
         }
-        (State::Review, State::Done) => check_no_approval(tx, problems, task)?,
         (_, State::NeedsApproval) if approval::pending_on(tx, &task.id)?.is_empty() => {
             problems.add(
                 "toStatus",
@@ -67,6 +80,21 @@ pub(super) fn collect(
         _ => {}
     }
     Ok(())
+}
+
+/// What the reason of a step should say, where one is due.
+fn reason_due(who: &Principal, from: State, to: State) -> Option<&'static str> {
+    Some(match (from, to) {
+        (_, State::Canceled) => "say why it is canceled",
+        (_, State::Blocked) => "say what blocks it",
+        (State::Assigned, State::Inbox) => "say why it goes back",
+        (State::Review, State::InProgress) => "say what is to be done better",
+        (State::Blocked, State::Assigned | State::InProgress) => "say what unblocked it",
+        (State::NeedsApproval, _) if who.role != Role::System => {
+            "say why the approval is passed over"
+        }
+        _ => return None,
+    })
 }
 
 fn check_no_approval(tx: &mut dyn Tx, problems: &mut Problems, task: &Task) -> Result<()> {
@@ -195,4 +223,102 @@ fn waits_for_itself(tx: &mut dyn Tx, task: &Task) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::TaskKind;
+    use crate::task::tests::blank;
+    use crate::task::{Artifact, ChecklistItem};
+
+    fn faults(find: impl FnOnce(&mut Problems)) -> Vec<String> {
+        let mut problems = Problems::default();
+        find(&mut problems);
+        let found = problems.into_result().err().map(|error| error.problems);
+        found
+            .unwrap_or_default()
+            .into_iter()
+            .map(|problem| problem.field)
+            .collect()
+    }
+
+    #[test]
+    fn a_plan_has_three_to_six_steps() {
+        let plan = |bullets: &[&str]| {
+            let plan = Plan {
+                bullets: bullets.iter().map(ToString::to_string).collect(),
+                ..Plan::default()
+            };
+            faults(|problems| check_plan(problems, Some(&plan)))
+        };
+        assert_eq!(plan(&["a", "b"]), ["workPlan.bullets"]);
+        assert_eq!(plan(&["a"; 3]), [""; 0]);
+        assert_eq!(plan(&["a"; 6]), [""; 0]);
+        assert_eq!(plan(&["a"; 7]), ["workPlan.bullets"]);
+        assert_eq!(plan(&["a", " ", "c"]), ["workPlan.bullets[1]"]);
+        assert_eq!(
+            plan(&["a", "\t"]),
+            ["workPlan.bullets", "workPlan.bullets[1]"]
+        );
+        assert_eq!(faults(|problems| check_plan(problems, None)), ["workPlan"]);
+    }
+
+    #[test]
+    fn a_deliverable_holds_content_or_an_artifact() {
+        let of = |content: &str, artifacts: usize| {
+            let deliverable = Deliverable {
+                content: content.to_owned(),
+                artifacts: vec![Artifact::default(); artifacts],
+                ..Deliverable::default()
+            };
+            faults(|problems| check_deliverable(problems, Some(&deliverable)))
+        };
+        assert_eq!(of("text", 0), [""; 0]);
+        assert_eq!(of("", 1), [""; 0]);
+        assert_eq!(of(" \n", 0), ["deliverable"]);
+        assert_eq!(
+            faults(|problems| check_deliverable(problems, None)),
+            ["deliverable"]
+        );
+    }
+
+    #[test]
+    fn a_checklist_is_for_the_task_and_says_why_something_is_not_checked() {
+        let item = |label: &str, checked: bool, note: Option<&str>| ChecklistItem {
+            label: label.to_owned(),
+            checked,
+            note: note.map(str::to_owned),
+        };
+        let mut task = blank(State::InProgress);
+        let of = |task: &Task, kind: &str, items: &[ChecklistItem]| {
+            let checklist = Checklist {
+                kind: kind.to_owned(),
+                items: items.to_vec(),
+                ..Checklist::default()
+            };
+            faults(|problems| check_checklist(problems, task, Some(&checklist)))
+        };
+        let good = [
+            item("Anything at all", true, None),
+            item("x", false, Some("no charts")),
+        ];
+        assert_eq!(
+            of(&task, "WHATEVER", &good),
+            [""; 0],
+            "a task without a type takes any"
+        );
+        task.kind = Some(TaskKind::Content);
+        assert_eq!(of(&task, "CONTENT", &good), [""; 0]);
+        assert_eq!(of(&task, "OPS", &good), ["reviewChecklist.type"]);
+        assert_eq!(of(&task, "CONTENT", &[]), ["reviewChecklist.items"]);
+        let bad = [item(" ", true, None), item("x", false, Some(" "))];
+        assert_eq!(
+            of(&task, "CONTENT", &bad),
+            [
+                "reviewChecklist.items[0].label",
+                "reviewChecklist.items[1].note"
+            ]
+        );
+    }
 }

@@ -6,18 +6,22 @@ use crate::agent::{self, Act, Agent};
 use crate::error::Problems;
 use crate::loops;
 use crate::message::{self, MessageKind, Post};
+use crate::policy;
 use crate::state::State;
 use crate::text;
 use crate::transition::{self, Step};
-use crate::{Error, Principal, Result, TaskId, Tx};
+use crate::{Error, Handle, Principal, Result, TaskId, Tx};
 
 use super::{
-    Checklist, Completion, Deliverable, Plan, Task, Transition, allowed_steps, check_who, free,
-    requirement,
+    Checklist, Completion, Deliverable, Plan, Task, Transition, allowed_steps, change, check_who,
+    free, handed_in, requirement,
 };
 
 /// The same step asked for again within this time is the same step (§1.3).
 const ECHO: Duration = Duration::from_secs(300);
+/// In characters.
+const LONGEST_REASON: usize = 10_000;
+const LONGEST_SESSION_KEY: usize = 500;
 
 /// A step asked for.
 #[derive(Debug, Clone)]
@@ -28,7 +32,7 @@ pub struct NewStep {
     pub plan: Option<Plan>,
     pub deliverable: Option<Deliverable>,
     pub checklist: Option<Checklist>,
-    /// An operator skips the checks of what is handed in.
+    /// An operator does without what should be handed in or done before.
     pub force: bool,
     pub session_key: Option<String>,
     pub idempotency_key: Option<String>,
@@ -65,80 +69,60 @@ pub struct Stepped {
 /// Takes a task to another state.
 ///
 /// # Errors
-/// `task_not_found`; `already_processed` when it is there already; `invalid_transition`;
-/// forbidden; every problem of what is handed in; `dependencies_not_done`.
+/// `task_not_found`; `already_processed` when it is there already. Every other refusal says in its
+/// details where the caller may take the task instead: `invalid_transition`; forbidden; every
+/// problem of what is handed in; `dependencies_not_done`; `task_type_not_allowed`.
 pub fn step(tx: &mut dyn Tx, who: &Principal, id: &TaskId, new: NewStep) -> Result<Stepped> {
-    let mut task = free::get(tx, who, id)?;
+    let task = free::get(tx, who, id)?;
     let caller = agent::acting(tx, who)?;
+    let caller = caller.as_ref();
     if task.state == new.to {
-        return repeat(tx, who, caller.as_ref(), task);
+        return repeat(tx, who, caller, task);
     }
-    if let Err(error) = check_who(tx, who, caller.as_ref(), &task, new.to) {
-        return Err(explain(tx, who, caller.as_ref(), &task, new.to, error)?);
+    let to = new.to;
+    match take(tx, who, caller, task.clone(), new) {
+        Err(error) if error.is_refusal() => Err(explain(tx, who, caller, &task, to, error)?),
+        outcome => outcome,
     }
-    if let Some(caller) = &caller {
+}
+
+fn take(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    caller: Option<&Agent>,
+    mut task: Task,
+    new: NewStep,
+) -> Result<Stepped> {
+    let (from, to) = (task.state, new.to);
+    check_who(tx, who, caller, &task, to)?;
+    if let Some(caller) = caller {
         let begins = matches!(
-            (task.state, new.to),
+            (from, to),
             (State::Inbox, State::Assigned) | (State::Assigned, State::InProgress)
         );
         agent::permit(tx, caller, if begins { Act::Start } else { Act::Write })?;
     }
-    let to = new.to;
-    let reason = new.reason.clone();
-    let handed_in = take_in(tx, who, &mut task, &new);
-    let forced = new.force && who.is_operator();
-    if to == State::Assigned && task.assignee.is_none() {
-        // A SPECIALIST that takes a task is who it is assigned to.
-        if let Some(caller) = &caller {
-            super::change::check_assignee(tx, &task, &caller.handle)?;
-            task.assign(std::slice::from_ref(&caller.handle));
-            tx.subscribe(&task.id, &caller.handle.clone().into())?;
-        }
-    }
-    if !forced {
-        let mut problems = Problems::default();
-        text::check_optional(&mut problems, "reason", reason.as_deref());
-        requirement::collect(tx, &mut problems, who, &task, to, reason.as_deref())?;
-        if !problems.is_empty() {
-            let refused = problems.into_result();
-            return match refused {
-                Err(error) => Err(explain(tx, who, caller.as_ref(), &task, to, error)?),
-                Ok(()) => Err(Error::internal("a problem was lost")),
-            };
-        }
-        if (task.state, to) == (State::Assigned, State::InProgress) {
-            requirement::check_dependencies(tx, &task)?;
-        }
-    }
-    let from = task.state;
-    if (from, to) == (State::Review, State::InProgress) {
-        task.detail.review_cycles += 1;
-    }
-    if to == State::Done {
-        task.detail.completion = Some(Completion {
-            approval: None,
-            approved_by: who
-                .handle()
-                .map_or_else(|| who.subject.clone(), ToString::to_string),
-            approved_at: tx.now(),
-            note: reason.clone(),
-        });
-    }
-    let (task, transition) = transition::shift(
-        tx,
-        who,
-        task,
-        to,
-        Step {
-            reason: reason.clone(),
-            session_key: new.session_key,
-            forced,
-            artifacts: handed_in,
-            idempotency_key: new.idempotency_key,
-        },
-    )?;
+    check_force(who, &new)?;
+    let artifacts = take_in(tx, who, &mut task, &new);
+    // Who takes a task that nobody has is who it is assigned to.
+    let claims = (from, to) == (State::Inbox, State::Assigned) && task.assignee.is_none();
+    let claimer = caller.map(|it| &it.handle).filter(|_| claims);
+    let assignees: Vec<Handle> = task.assignees().chain(claimer).cloned().collect();
+    check(tx, who, &task, &new, &assignees)?;
+    let reason = new.reason.map(|reason| policy::redact(&reason).0);
+    let step = Step {
+        reason: reason.clone(),
+        session_key: new.session_key,
+        forced: new.force,
+        artifacts,
+        idempotency_key: new.idempotency_key,
+    };
+    let (task, transition) = match claimer {
+        Some(handle) => change::claim(tx, who, task, handle, step)?,
+        None => finish(tx, who, task, to, step)?,
+    };
     let task = speak(tx, who, task, from, reason.as_deref())?;
-    let allowed = allowed_steps(tx, who, caller.as_ref(), &task)?;
+    let allowed = allowed_steps(tx, who, caller, &task)?;
     Ok(Stepped {
         task,
         transition,
@@ -147,21 +131,111 @@ pub fn step(tx: &mut dyn Tx, who: &Principal, id: &TaskId, new: NewStep) -> Resu
     })
 }
 
+/// Evidence may be missing or wanting where an operator says so, and only then.
+fn check_force(who: &Principal, new: &NewStep) -> Result<()> {
+    if new.force && !who.is_operator() {
+        return Err(
+            Error::forbidden("forbidden", "only an operator forces a step")
+                .with_detail("requiredRole", "OPERATOR"),
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a step for which something is missing, naming all of it. `task` holds what was handed
+/// in; these agents work on it, or will.
+fn check(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    task: &Task,
+    new: &NewStep,
+    assignees: &[Handle],
+) -> Result<()> {
+    let to = new.to;
+    let mut problems = Problems::default();
+    text::check_optional(&mut problems, "reason", new.reason.as_deref());
+    handed_in::check_length(
+        &mut problems,
+        "reason",
+        new.reason.as_deref(),
+        LONGEST_REASON,
+    );
+    handed_in::check_length(
+        &mut problems,
+        "sessionKey",
+        new.session_key.as_deref(),
+        LONGEST_SESSION_KEY,
+    );
+    handed_in::check_sizes(
+        &mut problems,
+        new.plan.as_ref(),
+        new.deliverable.as_ref(),
+        new.checklist.as_ref(),
+    );
+    let mut after = task.clone();
+    after.assign(assignees);
+    let collect = if new.force {
+        requirement::collect_circumstances
+    } else {
+        requirement::collect
+    };
+    collect(tx, &mut problems, who, &after, to, new.reason.as_deref())?;
+    problems.into_result()?;
+    if (task.state, to) == (State::Inbox, State::Assigned) {
+        for handle in assignees {
+            change::check_assignee(tx, task, handle)?;
+        }
+    }
+    if (task.state, to) == (State::Assigned, State::InProgress) && !new.force {
+        requirement::check_dependencies(tx, task)?;
+    }
+    Ok(())
+}
+
+/// Moves the task, and sees to what only some steps do.
+fn finish(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    mut task: Task,
+    to: State,
+    step: Step,
+) -> Result<(Task, Transition)> {
+    if (task.state, to) == (State::Review, State::InProgress) {
+        task.detail.review_cycles += 1;
+    }
+    if to == State::Done {
+        task.detail.completion = Some(Completion {
+            approval: None,
+            approved_by: name_of(who),
+            approved_at: tx.now(),
+            note: step.reason.clone(),
+        });
+    }
+    let before: Vec<Handle> = task.assignees().cloned().collect();
+    let (task, transition) = transition::shift(tx, who, task, to, step)?;
+    let released = before.iter().filter(|it| !task.is_assigned_to(it));
+    change::release(tx, who, &task, released)?;
+    Ok((task, transition))
+}
+
+/// A caller's name, for the record.
+fn name_of(who: &Principal) -> String {
+    who.handle()
+        .map_or_else(|| who.subject.clone(), ToString::to_string)
+}
+
 /// Takes over what is handed in; gives the names of the artifacts.
 fn take_in(tx: &mut dyn Tx, who: &Principal, task: &mut Task, new: &NewStep) -> Vec<String> {
     if let Some(plan) = &new.plan {
-        task.detail.plan = Some(plan.clone());
+        task.detail.plan = Some(plan.clone().sealed());
     }
     if let Some(deliverable) = &new.deliverable {
-        task.detail.deliverable = Some(deliverable.clone());
+        task.detail.deliverable = Some(deliverable.clone().sealed());
     }
     if let Some(checklist) = &new.checklist {
         task.detail.checklist = Some(Checklist {
             completed_at: Some(tx.now()),
-            completed_by: Some(
-                who.handle()
-                    .map_or_else(|| who.subject.clone(), ToString::to_string),
-            ),
+            completed_by: Some(name_of(who)),
             ..checklist.clone()
         });
     }
@@ -190,28 +264,32 @@ fn speak(
             if lines.is_empty() {
                 return Ok(task);
             }
-            message::write(
+            say(
                 tx,
                 who,
-                &task,
+                task,
                 Post::of(MessageKind::WorkPlan, lines.join("\n")),
-            )?;
-            Ok(task)
+            )
         }
         (State::Review, State::InProgress) => {
-            let feedback = reason.unwrap_or_default();
-            message::write(tx, who, &task, Post::of(MessageKind::Review, feedback))?;
+            let feedback = Post::of(MessageKind::Review, reason.unwrap_or_default());
+            let task = say(tx, who, task, feedback)?;
             loops::after_review(tx, task)
         }
         _ => Ok(task),
     }
 }
 
+/// Posts what a step says; too much of that is a loop like any other.
+fn say(tx: &mut dyn Tx, who: &Principal, task: Task, post: Post) -> Result<Task> {
+    message::write(tx, who, &task, post)?;
+    let blocked = loops::after_message(tx, who, &task)?;
+    Ok(blocked.unwrap_or(task))
+}
+
 /// A task that is there already: the same step by the same caller a moment ago is that step.
 fn repeat(tx: &mut dyn Tx, who: &Principal, caller: Option<&Agent>, task: Task) -> Result<Stepped> {
-    let actor = who
-        .handle()
-        .map_or_else(|| who.subject.clone(), ToString::to_string);
+    let actor = name_of(who);
     let now = tx.now();
     let last = tx.transitions(&task.id)?.pop();
     let same = last
@@ -232,7 +310,8 @@ fn repeat(tx: &mut dyn Tx, who: &Principal, caller: Option<&Agent>, task: Task) 
     })
 }
 
-/// Adds to a refusal what the caller could do instead (§1.2).
+/// Adds to a refusal what the caller could do instead (§1.2). A refusal that finds no fault with
+/// one member finds it with the state that was asked for.
 fn explain(
     tx: &mut dyn Tx,
     who: &Principal,
@@ -245,6 +324,12 @@ fn explain(
         .into_iter()
         .map(State::as_str)
         .collect();
+    let error = if error.problems.is_empty() {
+        let fault = serde_json::json!([{"field": "toStatus", "message": error.message}]);
+        error.with_detail("errors", fault)
+    } else {
+        error
+    };
     Ok(error
         .with_detail("success", false)
         .with_detail("from", task.state.as_str())

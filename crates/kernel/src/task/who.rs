@@ -49,6 +49,8 @@ pub fn check_who(
 fn agent_may(agent: &Agent, task: &Task, to: State, lead_may_complete: bool) -> Result<()> {
     let is_assignee = task.is_assigned_to(&agent.handle);
     let is_lead = agent.rank == Rank::Lead;
+    // Beyond beginning and handing in, an INTERN moves nothing.
+    let is_intern = agent.rank == Rank::Intern;
     let refuse = |role: &str, why: &str| {
         Err(Error::forbidden(
             "forbidden",
@@ -63,19 +65,20 @@ fn agent_may(agent: &Agent, task: &Task, to: State, lead_may_complete: bool) -> 
             }
             refuse("ASSIGNEE", "an agent that works on it")
         }
-        (Inbox, Assigned) => match agent.rank {
-            Rank::Lead | Rank::Specialist => Ok(()),
-            Rank::Intern => refuse("SPECIALIST", "a SPECIALIST or a LEAD"),
-        },
+        (Inbox, Assigned) if is_intern => refuse("SPECIALIST", "a SPECIALIST or a LEAD"),
+        (Inbox, Assigned) if is_lead || is_assignee || task.assignee.is_none() => Ok(()),
+        (Inbox, Assigned) => refuse("LEAD", "a LEAD where somebody else has the task"),
         (Assigned, Inbox) if is_lead => Ok(()),
         (Assigned, Inbox) => refuse("LEAD", "a LEAD"),
-        (InProgress | Review, NeedsApproval) if is_lead || is_assignee => Ok(()),
-        (InProgress, Blocked) if is_lead => Ok(()),
-        (InProgress, Blocked) if is_assignee && agent.rank != Rank::Intern => Ok(()),
-        (InProgress, Blocked) => refuse("SPECIALIST", "a SPECIALIST that works on it, or a LEAD"),
+        (InProgress | Review, NeedsApproval) | (InProgress, Blocked) => {
+            if is_lead || (is_assignee && !is_intern) {
+                return Ok(());
+            }
+            refuse("SPECIALIST", "a SPECIALIST that works on it, or a LEAD")
+        }
         (Review, InProgress) => {
             let is_reviewer = task.reviewer.as_ref() == Some(&agent.handle);
-            if !is_assignee && (is_reviewer || is_lead) {
+            if !is_assignee && (is_lead || (is_reviewer && !is_intern)) {
                 return Ok(());
             }
             refuse(
@@ -107,4 +110,135 @@ pub fn allowed_steps(
         }
     }
     Ok(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::tests::blank;
+    use crate::{Handle, Timestamp, agent};
+
+    fn of_rank(rank: Rank) -> Agent {
+        Agent {
+            id: crate::AgentId::new("agent_1"),
+            tenant: "t".parse().unwrap(),
+            handle: "me".parse().unwrap(),
+            rank,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            last_heartbeat_at: None,
+            health: None,
+            status: agent::Status::Active,
+            detail: agent::Detail::default(),
+        }
+    }
+
+    /// Who calls, column by column: a rank and what it is to the task.
+    const COLUMNS: [(Rank, &str); 9] = [
+        (Rank::Intern, "assignee"),
+        (Rank::Intern, "reviewer"),
+        (Rank::Intern, "other"),
+        (Rank::Specialist, "assignee"),
+        (Rank::Specialist, "reviewer"),
+        (Rank::Specialist, "other"),
+        (Rank::Lead, "assignee"),
+        (Rank::Lead, "reviewer"),
+        (Rank::Lead, "other"),
+    ];
+
+    /// What agents may do; every arc that is not here is for operators alone.
+    const TABLE: &[(State, State, &str)] = &[
+        (Assigned, Inbox, "... ... xxx"),
+        (Assigned, InProgress, "x.. x.. x.."),
+        (InProgress, Review, "x.. x.. x.."),
+        (InProgress, NeedsApproval, "... x.. xxx"),
+        (InProgress, Blocked, "... x.. xxx"),
+        (Review, NeedsApproval, "... x.. xxx"),
+        (Review, InProgress, "... .x. .xx"),
+    ];
+
+    fn task_of(from: State, relation: &str) -> Task {
+        let (me, somebody): (Handle, Handle) = ("me".parse().unwrap(), "other".parse().unwrap());
+        let mut task = blank(from);
+        task.assign(std::slice::from_ref(&somebody));
+        task.reviewer = Some(somebody);
+        match relation {
+            "assignee" => task.assign(&[me]),
+            "reviewer" => task.reviewer = Some(me),
+            _ => {}
+        }
+        task
+    }
+
+    #[test]
+    fn agents_may_take_the_steps_of_the_contract_and_no_others() {
+        for from in State::ALL {
+            for to in from.next() {
+                let row = TABLE.iter().find(|row| (row.0, row.1) == (from, *to));
+                let cells = row.map_or("... ... ...", |row| row.2).replace(' ', "");
+                for ((rank, relation), cell) in COLUMNS.into_iter().zip(cells.chars()) {
+                    if (from, *to) == (Inbox, Assigned) {
+                        continue;
+                    }
+                    let task = task_of(from, relation);
+                    let found = agent_may(&of_rank(rank), &task, *to, false);
+                    assert_eq!(
+                        found.is_ok(),
+                        cell == 'x',
+                        "{rank:?} {relation}: {from:?} to {to:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_is_taken_by_all_but_interns() {
+        let free = blank(Inbox);
+        let taken = task_of(Inbox, "other");
+        for (rank, may_take, may_take_over) in [
+            (Rank::Intern, false, false),
+            (Rank::Specialist, true, false),
+            (Rank::Lead, true, true),
+        ] {
+            let agent = of_rank(rank);
+            assert_eq!(agent_may(&agent, &free, Assigned, false).is_ok(), may_take);
+            assert_eq!(
+                agent_may(&agent, &taken, Assigned, false).is_ok(),
+                may_take_over
+            );
+        }
+    }
+
+    #[test]
+    fn a_lead_completes_only_others_work_and_only_where_the_rules_say_so() {
+        for (rank, relation, rules_say_so, may) in [
+            (Rank::Lead, "other", true, true),
+            (Rank::Lead, "assignee", true, false),
+            (Rank::Lead, "other", false, false),
+            (Rank::Specialist, "reviewer", true, false),
+        ] {
+            let found = agent_may(
+                &of_rank(rank),
+                &task_of(Review, relation),
+                Done,
+                rules_say_so,
+            );
+            assert_eq!(found.is_ok(), may, "{rank:?} {relation} {rules_say_so}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_role_that_may() {
+        for (rank, relation, from, to, role) in [
+            (Rank::Specialist, "assignee", Review, Done, "OPERATOR"),
+            (Rank::Specialist, "assignee", Review, InProgress, "REVIEWER"),
+            (Rank::Intern, "assignee", InProgress, Blocked, "SPECIALIST"),
+            (Rank::Specialist, "other", Assigned, InProgress, "ASSIGNEE"),
+            (Rank::Specialist, "assignee", Assigned, Inbox, "LEAD"),
+        ] {
+            let error = agent_may(&of_rank(rank), &task_of(from, relation), to, false).unwrap_err();
+            assert_eq!(error.details.unwrap()["requiredRole"], role);
+        }
+    }
 }

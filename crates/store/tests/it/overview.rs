@@ -1,7 +1,5 @@
 //! What an operator looks at: alerts, the mode, statistics, standups (OpenClaw contract §4, §13).
 
-use std::time::Duration;
-
 use jiff::tz::TimeZone;
 use stationmaster_kernel::alert::{self, Alert, AlertFilter, NewAlert, Severity};
 use stationmaster_kernel::event::TrailQuery;
@@ -12,8 +10,8 @@ use stationmaster_kernel::run::NewReport;
 use stationmaster_kernel::standup;
 use stationmaster_kernel::state::State;
 use stationmaster_kernel::stats::{self, Period};
-use stationmaster_kernel::{Kind, MicroUsd, Principal, budget};
-use stationmaster_store::{Bounds, Clock};
+use stationmaster_kernel::{Kind, MicroUsd, Principal, Timestamp, budget};
+use stationmaster_store::Bounds;
 
 use crate::ledger::{HOUR, TENANT, after_noon, begun, over, report, running, specialist, tenant};
 use crate::support::{TestStore, agent, on_both, person};
@@ -294,22 +292,14 @@ fn a_mornings_standup_is_kept_once_and_told(store: &TestStore) {
 /// A day of another zone begins when it does there.
 #[test]
 fn days_are_counted_in_the_configured_zone() {
-    let directory = tempfile::tempdir().unwrap();
-    let offset = directory.path().join("clock");
     let zone = TimeZone::get("Asia/Kathmandu").unwrap();
-    let clock = Clock::moved_by(offset.clone()).in_zone(zone);
-    let file = directory.path().join("test.db");
-    let store = stationmaster_store::SqliteStore::open(&file, Bounds::default(), &clock).unwrap();
-    let database = stationmaster_access::Database::new(std::sync::Arc::new(store));
-    // 2026-11-21T18:20:00Z is five past midnight in Kathmandu.
-    let wanted: jiff::Timestamp = "2026-11-21T18:20:00Z".parse().unwrap();
-    let ahead = wanted.as_millisecond() - jiff::Timestamp::now().as_millisecond();
-    std::fs::write(offset, ahead.to_string()).unwrap();
-    let day = futures::executor::block_on(database.read(budget::day)).unwrap();
-    assert_eq!(day.begins_at.to_string(), "2026-11-21T18:15:00.000Z");
-    assert_eq!(day.ends_at.to_string(), "2026-11-22T18:15:00.000Z");
-    assert!(
-        Duration::from_millis((day.now.0 - day.begins_at.0).cast_unsigned())
-            < Duration::from_secs(600)
-    );
+    let store = TestStore::sqlite_in(zone, Bounds::default());
+    // Ten past midnight in Kathmandu, some day soon, is 18:25 in UTC.
+    after_noon(&store, 6 * HOUR + 25 * 60);
+    let day = store.read(budget::day).unwrap();
+    let time = |at: Timestamp| at.to_string()[11..].to_owned();
+    assert_eq!(time(day.begins_at), "18:15:00.000Z");
+    assert_eq!(day.ends_at.0 - day.begins_at.0, 24 * 3_600_000);
+    let since = day.now.0 - day.begins_at.0;
+    assert!((0..1_800_000).contains(&since), "{day:?}");
 }

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::Value;
 use stationmaster_http::App;
 use stationmaster_kernel::error::Problems;
 use stationmaster_kernel::message::{self, ActorType, MessageKind, Post};
@@ -16,7 +15,7 @@ use utoipa_axum::routes;
 use super::error::{ErrorBody, Problem};
 use super::read;
 use super::request::{Answer, Caller, Change, Id, Query, read as look};
-use super::task::{Artifact, artifacts};
+use super::task::{Artifact, ArtifactBody, artifacts};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, post))
@@ -146,10 +145,9 @@ pub(super) struct MessageBody {
     /// `COMMENT`, `PROGRESS`, `ARTIFACT` or `REVIEW`.
     #[schema(rename = "type")]
     kind: String,
-    content: String,
-    /// `[{name, type, content?, url?, mimeType?}]`
-    #[schema(value_type = Option<Vec<Object>>)]
-    artifacts: Option<Vec<Value>>,
+    /// May be absent where an `ARTIFACT` brings something along.
+    content: Option<String>,
+    artifacts: Option<Vec<ArtifactBody>>,
     /// Names beyond those that the content mentions as `@name`.
     mentions: Option<Vec<String>>,
     reply_to_id: Option<String>,
@@ -189,7 +187,7 @@ async fn post(
     let kind = fields.word("type", MessageKind::parse, &kinds());
     let new = Post {
         kind: kind.unwrap_or(MessageKind::Comment),
-        content: fields.required_string("content"),
+        content: fields.string("content").unwrap_or_default(),
         artifacts: artifacts(&mut fields),
         mentions: read::strings(&mut fields, "mentions", 50).unwrap_or_default(),
         reply_to: fields.string("replyToId").map(MessageId::new),

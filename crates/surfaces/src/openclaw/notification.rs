@@ -26,8 +26,6 @@ const TYPES: [&str; 7] = [
     "DIGEST",
     "TASK_TRANSITION",
 ];
-/// How many are acknowledged in one request.
-const MOST_ACKED: u32 = 500;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -185,7 +183,7 @@ async fn ack(
 )]
 pub(super) struct AckBody {
     ids: Option<Vec<String>>,
-    /// Everything.
+    /// Everything that is not too old to be repeated: the newest 2,000 of it.
     all: Option<bool>,
 }
 
@@ -222,15 +220,7 @@ async fn ack_many(
             acked += 1;
         }
         if all {
-            let filter = NotificationFilter {
-                target: Some(own(&caller.who)),
-                unread_only: true,
-                ..NotificationFilter::default()
-            };
-            for it in tx.notifications_of(caller.who.tenant.as_ref(), &filter, MOST_ACKED)? {
-                notification::mark_read(tx, &caller.who, &it.id)?;
-                acked += 1;
-            }
+            acked += notification::mark_all_read(tx, &caller.who)?;
         }
         Answer::ok(&Acked { acked })
     })

@@ -283,6 +283,12 @@ impl Once {
         }))
     }
 
+    /// The key as the caller wrote it, if it gave one.
+    pub(super) fn name(&self) -> Option<&str> {
+        let key = self.key.as_ref()?;
+        key.key.split_once(' ').map(|(_, name)| name)
+    }
+
     /// Does something once: a repeat with the same key gets the first answer's bytes (§1.3,
     /// rulings 15).
     pub(super) async fn run<F>(self, app: &App, rule: F) -> Result<Response, Problem>

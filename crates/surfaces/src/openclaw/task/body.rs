@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 use stationmaster_http::fields::Fields;
-use stationmaster_kernel::error::Problems;
 use stationmaster_kernel::kind::TaskKind;
-use stationmaster_kernel::message::check_artifacts;
 use stationmaster_kernel::state::State;
 use stationmaster_kernel::task::{
     Artifact, BoardChange, Checklist, ChecklistItem, Deliverable, NewBoardTask, NewStep, Plan,
@@ -63,10 +61,8 @@ pub(super) struct TaskChangeBody {
     priority: Option<u8>,
     labels: Option<Vec<String>>,
     due_at: Option<String>,
-    #[schema(value_type = Option<Object>)]
-    work_plan: Option<Value>,
-    #[schema(value_type = Option<Object>)]
-    deliverable: Option<Value>,
+    work_plan: Option<PlanBody>,
+    deliverable: Option<DeliverableBody>,
     estimated_cost: Option<f64>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Object>,
@@ -87,19 +83,93 @@ pub(super) struct TaskChangeBody {
 pub(super) struct StepBody {
     to_status: String,
     reason: Option<String>,
-    /// `{bullets: [3 to 6], estimatedCost?, estimatedDuration?, dependencies?}`
-    #[schema(value_type = Option<Object>)]
-    work_plan: Option<Value>,
-    /// `{content, artifacts?, summary?}`
-    #[schema(value_type = Option<Object>)]
-    deliverable: Option<Value>,
-    /// `{type, items: [{label, checked, note?}], notes?}`
-    #[schema(value_type = Option<Object>)]
-    review_checklist: Option<Value>,
+    work_plan: Option<PlanBody>,
+    deliverable: Option<DeliverableBody>,
+    review_checklist: Option<ChecklistBody>,
+    /// Stands for `reason` where that is absent.
     blocked_reason: Option<String>,
     session_key: Option<String>,
-    /// An operator skips the checks of what is handed in.
+    /// An operator does without what should be handed in or done before.
     force: Option<bool>,
+}
+
+/// How the work is to be done.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+#[schema(rename_all = "camelCase")]
+struct PlanBody {
+    /// 3 to 6 steps, none of which is empty.
+    #[schema(min_items = 3, max_items = 6)]
+    bullets: Vec<String>,
+    /// In US dollars.
+    estimated_cost: Option<f64>,
+    /// As people write it: `2h`.
+    estimated_duration: Option<String>,
+    /// Tasks that must be `DONE` first.
+    dependencies: Option<Vec<String>>,
+}
+
+/// What is handed in: content that is not blank, or an artifact.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+#[schema(rename_all = "camelCase")]
+struct DeliverableBody {
+    content: Option<String>,
+    artifacts: Option<Vec<ArtifactBody>>,
+    summary: Option<String>,
+}
+
+/// A thing that is brought along.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+#[schema(rename_all = "camelCase")]
+pub(in super::super) struct ArtifactBody {
+    name: String,
+    /// `DELIVERABLE` (the default), `EVIDENCE`, `CHECKLIST` or `REPORT`.
+    #[schema(rename = "type")]
+    kind: Option<String>,
+    /// At most 1 MiB.
+    content: Option<String>,
+    url: Option<String>,
+    mime_type: Option<String>,
+}
+
+/// A look at one's own work: `GET /checklists/{type}` gives one to fill in.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+#[schema(rename_all = "camelCase")]
+struct ChecklistBody {
+    /// The task's own type.
+    #[schema(rename = "type")]
+    kind: String,
+    items: Vec<ChecklistItemBody>,
+    notes: Option<String>,
+}
+
+/// One thing looked at.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+#[schema(rename_all = "camelCase")]
+struct ChecklistItemBody {
+    label: String,
+    checked: bool,
+    /// Why not, where it is not checked.
+    note: Option<String>,
 }
 
 pub(super) fn new_task(fields: &mut Fields, caller: &Caller) -> Result<NewBoardTask, Error> {
@@ -181,7 +251,8 @@ pub(super) fn change(fields: &mut Fields, caller: &Caller) -> Result<BoardChange
     Ok(change)
 }
 
-pub(super) fn step(fields: &mut Fields) -> Result<NewStep, Error> {
+/// `key` is what makes a repeat of the request harmless, if it has one; it is kept for the record.
+pub(super) fn step(fields: &mut Fields, key: Option<&str>) -> Result<NewStep, Error> {
     let states = State::ALL.map(State::as_str).join(", ");
     if !fields.has("toStatus") {
         fields.problem("toStatus", format!("is required: one of {states}"));
@@ -199,6 +270,7 @@ pub(super) fn step(fields: &mut Fields) -> Result<NewStep, Error> {
         checklist,
         force,
         session_key,
+        idempotency_key: key.map(str::to_owned),
         ..NewStep::to(to.unwrap_or(State::Inbox))
     })
 }
@@ -251,6 +323,7 @@ fn deliverable(fields: &mut Fields) -> Option<Deliverable> {
         content: inner.string("content").unwrap_or_default(),
         artifacts: artifacts(inner),
         summary: inner.string("summary"),
+        redacted: Vec::new(),
     })
 }
 
@@ -275,7 +348,7 @@ fn items(fields: &mut Fields) -> Vec<ChecklistItem> {
 /// What a message or a deliverable brings along.
 pub(in super::super) fn artifacts(fields: &mut Fields) -> Vec<Artifact> {
     let words = ARTIFACTS.join(", ");
-    let found = objects(fields, "artifacts", |inner| Artifact {
+    objects(fields, "artifacts", |inner| Artifact {
         name: inner.required_string("name"),
         kind: inner
             .word(
@@ -290,15 +363,7 @@ pub(in super::super) fn artifacts(fields: &mut Fields) -> Vec<Artifact> {
         mime_type: inner.string("mimeType"),
         size: None,
         sha256: None,
-    });
-    let mut problems = Problems::default();
-    check_artifacts(&mut problems, "artifacts", &found);
-    if let Err(error) = problems.into_result() {
-        for problem in error.problems {
-            fields.problem(&problem.field, problem.message);
-        }
-    }
-    found
+    })
 }
 
 fn objects<T>(fields: &mut Fields, name: &str, read: impl Fn(&mut Fields) -> T) -> Vec<T> {

@@ -13,8 +13,8 @@ use stationmaster_http::App;
 use stationmaster_kernel::agent::{self, Agent};
 use stationmaster_kernel::error::Problems;
 use stationmaster_kernel::kind::TaskKind;
-use stationmaster_kernel::notification::Target;
 use stationmaster_kernel::state::State;
+use stationmaster_kernel::subscription;
 use stationmaster_kernel::task::{self, BoardFilter, BoardOrder, BoardPage};
 use stationmaster_kernel::{Error, Principal, TaskId, Tx};
 use utoipa::ToSchema;
@@ -24,7 +24,7 @@ use utoipa_axum::routes;
 use super::error::{ErrorBody, Problem};
 use super::read;
 use super::request::{Answer, Caller, Change, Id, Query, read as look};
-pub(super) use body::artifacts;
+pub(super) use body::{ArtifactBody, artifacts};
 use body::{StepBody, TaskBody, TaskChangeBody};
 pub(super) use shape::{Artifact, Checklist, Task, Transition};
 
@@ -353,7 +353,7 @@ async fn step(
     Id(id): Id,
     Change { mut fields, once }: Change,
 ) -> Result<Response, Problem> {
-    let new = body::step(&mut fields)?;
+    let new = body::step(&mut fields, once.name())?;
     let id = TaskId::new(id);
     once.run(&app, move |tx| {
         let stepped = task::step(tx, &caller.who, &id, new.clone())?;
@@ -400,12 +400,6 @@ pub(super) struct Subscribed {
     subscribed: bool,
 }
 
-fn follower(who: &Principal) -> Target {
-    who.handle()
-        .cloned()
-        .map_or(Target::Operator, Target::Agent)
-}
-
 /// Follow a task
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/subscribe", tag = "OpenClaw",
     security(("agent_bearer" = []), ("operator" = [])), params(("id" = String, Path)),
@@ -418,8 +412,7 @@ async fn subscribe(
 ) -> Result<Response, Problem> {
     let id = TaskId::new(id);
     once.run(&app, move |tx| {
-        task::get(tx, &caller.who, &id)?;
-        tx.subscribe(&id, &follower(&caller.who))?;
+        subscription::follow(tx, &caller.who, &id)?;
         Answer::ok(&Subscribed { subscribed: true })
     })
     .await
@@ -437,8 +430,7 @@ async fn unsubscribe(
 ) -> Result<Response, Problem> {
     let id = TaskId::new(id);
     once.run(&app, move |tx| {
-        task::get(tx, &caller.who, &id)?;
-        tx.unsubscribe(&id, &follower(&caller.who))?;
+        subscription::unfollow(tx, &caller.who, &id)?;
         Answer::ok(&Subscribed { subscribed: false })
     })
     .await

@@ -90,6 +90,9 @@ pub(super) struct Deliverable {
     content: String,
     artifacts: Vec<Artifact>,
     summary: Option<String>,
+    /// Kinds of secrets that were taken out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    redacted_fields: Vec<String>,
 }
 
 /// A thing that a message or a deliverable brings along.
@@ -219,6 +222,7 @@ impl From<task::Task> for Task {
                 content: it.content,
                 artifacts: it.artifacts.into_iter().map(Artifact::from).collect(),
                 summary: it.summary,
+                redacted_fields: it.redacted,
             }),
             review_checklist: detail.checklist.map(Checklist::from),
             review_cycles: detail.review_cycles,
