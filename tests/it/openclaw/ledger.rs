@@ -17,14 +17,14 @@ fn running() -> Value {
     json!({"agentId": "jordan", "sessionKey": "s", "model": "m", "startedAt": "2026-11-21T09:00:00Z"})
 }
 
-fn with(mut body: Value, more: Value) -> Value {
+fn with(mut body: Value, more: &Value) -> Value {
     let more = more.as_object().cloned().expect("an object");
     body.as_object_mut().expect("an object").extend(more);
     body
 }
 
 async fn run(jordan: &Member, more: Value) -> Answer {
-    jordan.post("/events/run", with(running(), more)).await
+    jordan.post("/events/run", with(running(), &more)).await
 }
 
 async fn change(member: &Member, id: &str, body: Value) -> Answer {
@@ -164,7 +164,7 @@ async fn a_bad_report_names_every_problem() {
     assert_eq!(fields(&error), ["endedAt".to_owned()].into());
     let other = json!({"agentId": "riley"});
     refused(&run(&jordan, other).await, 403, "AGENT_MISMATCH");
-    let nobody = with(running(), json!({"agentId": "nobody"}));
+    let nobody = with(running(), &json!({"agentId": "nobody"}));
     refused(&ask(&api, "/events/run", nobody).await, 404, "NOT_FOUND");
     let posted = ask(&api, "/events/run", running()).await;
     assert_eq!(posted.status, 201, "an operator reports for an agent");
@@ -199,7 +199,8 @@ async fn the_end_of_a_run_is_final_but_money_spent_is_taken_down() {
 async fn a_limit_is_told_of_before_and_when_it_is_passed() {
     let moved = Moved::start_at_noon();
     let api = &moved.api;
-    let jordan = member_with(api, "jordan", json!({"budgetDaily": 1, "budgetPerRun": 1})).await;
+    let own = json!({"budgetDaily": 1, "budgetPerRun": 1, "heartbeatIntervalSec": 86_400 * 3});
+    let jordan = member_with(api, "jordan", own).await;
     let over = |cost: f64| json!({"status": "COMPLETED", "costUsd": cost});
     assert!(
         ok(run(&jordan, over(0.79)).await)

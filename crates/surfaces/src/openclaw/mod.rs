@@ -19,6 +19,7 @@ mod operator;
 mod read;
 mod request;
 mod run;
+mod run_call;
 mod standup;
 mod stats;
 mod task;
@@ -54,6 +55,7 @@ pub(crate) fn routes(app: &App, rates: Rates) -> OpenApiRouter<App> {
         .merge(message::routes())
         .merge(notification::routes())
         .merge(run::routes())
+        .merge(run_call::routes())
         .merge(event::routes())
         .merge(alert::routes())
         .merge(stats::routes())
