@@ -79,7 +79,7 @@ impl Delta {
 pub(crate) fn reserve(
     run: &mut Run,
     agent: &mut Agent,
-    mut task: Option<&mut Task>,
+    task: Option<&mut Task>,
     now: Timestamp,
 ) -> Result<()> {
     let wanted = run.detail.estimated_cost.unwrap_or_default();
@@ -94,7 +94,7 @@ pub(crate) fn reserve(
     run.detail.reserved = wanted;
     let purse = &mut agent.detail.purse;
     purse.reserved = purse.reserved.plus(wanted);
-    if let Some(task) = task.as_deref_mut() {
+    if let Some(task) = task {
         task.detail.reserved = task.detail.reserved.plus(wanted);
     }
     Ok(())
