@@ -13,6 +13,7 @@
 mod agents;
 mod approvals;
 mod batches;
+mod board;
 mod documents;
 mod events;
 mod faults;
@@ -25,7 +26,9 @@ mod opening;
 mod properties;
 mod runs;
 mod standups;
+mod steps;
 mod support;
+mod talk;
 mod tasks;
 mod threads;
 mod wire;
