@@ -24,6 +24,7 @@ on_both!(
     a_follower_hears_of_the_steps_that_matter,
     everything_is_acknowledged_at_once,
     too_many_messages_of_agents_block_a_task_once,
+    what_a_step_posts_counts_too,
     people_may_say_as_much_as_they_like,
     two_agents_in_turn_are_stopped,
     the_fourth_return_from_review_is_one_too_many,
@@ -273,6 +274,23 @@ fn too_many_messages_of_agents_block_a_task_once(store: &TestStore) {
     comment(store, &jordan, &task, "One too many again");
     assert_eq!(now(store, &task).state, State::Blocked);
     assert_eq!(alerts(store).len(), 2);
+}
+
+fn what_a_step_posts_counts_too(store: &TestStore) {
+    let jordan = member(store, "jordan", Rank::Specialist, &[]);
+    let task = open(store, TaskKind::Content);
+    claim(store, &jordan, &task).unwrap();
+    for number in 1..=20 {
+        comment(store, &jordan, &task, &format!("Thought {number}"));
+    }
+    let begun = step(store, &jordan, &task, begin()).unwrap();
+    assert_eq!(begun.transition.to, State::InProgress);
+    assert_eq!(
+        begun.task.state,
+        State::Blocked,
+        "its plan was one too many"
+    );
+    assert_eq!(begun.task, now(store, &task));
 }
 
 fn people_may_say_as_much_as_they_like(store: &TestStore) {
