@@ -130,18 +130,17 @@ pub(crate) fn after_review(tx: &mut dyn Tx, task: Task) -> Result<Task> {
     block(tx, task, LoopKind::ReviewCycles, &detail)
 }
 
-/// Stops a task that goes round in circles: once for each kind of loop until somebody lets it go on.
+/// Stops a task that goes round in circles: once until somebody lets it go on.
 ///
 /// # Errors
 /// Whatever the store meets.
-pub(crate) fn block(tx: &mut dyn Tx, mut task: Task, kind: LoopKind, detail: &str) -> Result<Task> {
+pub(crate) fn block(tx: &mut dyn Tx, task: Task, kind: LoopKind, detail: &str) -> Result<Task> {
     let name = kind.as_str();
-    let is_known = task.detail.loops.iter().any(|known| known == name);
-    if is_known || !task.state.may_become(State::Blocked) {
+    // What is blocked already is not blocked again: once until somebody lets it go on.
+    if !task.state.may_become(State::Blocked) {
         return Ok(task);
     }
     let system = Principal::system();
-    task.detail.loops.push(name.to_owned());
     let summary = summary(tx, &task, name, detail)?;
     let step = Step::because(format!("Loop detected: {name}"));
     let (task, _) = transition::shift(tx, &system, task, State::Blocked, step)?;

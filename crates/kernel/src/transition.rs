@@ -116,7 +116,6 @@ fn leave(task: &mut Task, from: State, now: crate::Timestamp) {
         State::Blocked => {
             task.detail.blocked_reason = None;
             task.detail.loops_from = Some(now);
-            task.detail.loops.clear();
         }
         State::NeedsApproval => task.detail.resume_state = None,
         _ => {}

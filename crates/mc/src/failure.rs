@@ -85,6 +85,11 @@ impl Failure {
         Self::new(Exit::Other, message)
     }
 
+    /// There is nothing to show who we are.
+    pub(crate) fn no_token(which: &str) -> Self {
+        Self::new(Exit::Unauthorized, format!("there is no token: {which}"))
+    }
+
     /// No answer came.
     pub(crate) fn network(message: impl Into<String>) -> Self {
         Self::new(Exit::Network, message)

@@ -16,6 +16,8 @@ mod failure;
 mod options;
 mod plan;
 mod print;
+mod reply;
+mod retry;
 mod session;
 mod stream;
 mod words;

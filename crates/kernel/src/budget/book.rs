@@ -88,7 +88,7 @@ pub(crate) fn reserve(
         wanted,
         left(agent, now),
     )?;
-    if let Some(task) = task.as_deref() {
+    if let Some(task) = &task {
         check_left(&format!("task {}", task.id), wanted, left_of_task(task))?;
     }
     run.detail.reserved = wanted;

@@ -183,8 +183,6 @@ pub struct Detail {
     pub completed_at: Option<Timestamp>,
     /// Loops are counted from here on: when it was last taken out of `BLOCKED`.
     pub loops_from: Option<Timestamp>,
-    /// The loops it was blocked for since.
-    pub loops: Vec<String>,
 }
 
 impl Detail {

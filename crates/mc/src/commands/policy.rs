@@ -21,6 +21,10 @@ pub(crate) enum Policy {
     Check(Box<Check>),
     /// The rules in force
     Show(Show),
+    /// The versions of the rules, the latest first
+    Versions(Show),
+    /// Is a document without a fault? Every fault is named with its place
+    Validate(Document),
     /// How a document would have judged what was judged lately
     Test(Test),
     /// What a document changes of the rules in force
@@ -96,6 +100,19 @@ impl Policy {
         match self {
             Self::Check(command) => command.run(session).await,
             Self::Show(command) => command.run(session).await,
+            Self::Versions(Show { scope, scope_id }) => {
+                let call = Call::get(&["policy", "versions"])
+                    .query("scope", scope)
+                    .query("scopeId", scope_id)
+                    .by_operator();
+                let view = |style: &Style, body: &Value| table(style, &body["versions"], VERSIONS);
+                session.show(call, Shape::List("versions"), view).await
+            }
+            Self::Validate(Document { file }) => {
+                let call = Call::post(&["policy", "check"], document(&file)?).by_operator();
+                let view = |_: &Style, _: &Value| "no fault\n".to_owned();
+                session.show(call, Shape::One, view).await
+            }
             Self::Test(command) => command.run(session).await,
             Self::Diff(Document { file }) => {
                 let call = Call::post(&["policy", "diff"], document(&file)?).by_operator();
@@ -226,6 +243,13 @@ impl Test {
         session.show(call, Shape::List("changes"), judgements).await
     }
 }
+
+const VERSIONS: &[Column] = &[
+    ("VERSION", "version", Kind::Id),
+    ("WHEN", "createdAt", Kind::When),
+    ("BY", "createdBy", Kind::Text),
+    ("REMOVED", "removed", Kind::Text),
+];
 
 const JUDGEMENTS: &[Column] = &[
     ("ACTIVITY", "activityId", Kind::Id),

@@ -36,6 +36,7 @@ pub(crate) struct Start {
     /// How risky you take it to be: GREEN, YELLOW or RED
     #[arg(long, value_parser = OneOf(words::RISKS))]
     risk: String,
+    /// The task it works on
     #[arg(long, value_name = "ID", value_parser = words::id)]
     task: Option<String>,
     /// What it is given, as a JSON object: '{"command":"git status"}'
@@ -57,6 +58,7 @@ pub(crate) struct Start {
 
 #[derive(Debug, Args)]
 pub(crate) struct Finish {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// SUCCESS or FAILED

@@ -97,6 +97,23 @@ fn a_wait_ends_with_the_decision() {
 }
 
 #[test]
+fn a_wait_outlives_a_server_that_is_restarted() {
+    let down = Answer::raw(502, "");
+    let denied = Answer::ok(json!({"id": "approval_1", "status": "DENIED"}));
+    let stub = Stub::in_turn(vec![down.clone(), down.clone(), down, denied]);
+    let mc = Mc::new(&stub);
+    mc.run(&[
+        "approval",
+        "check",
+        "approval_1",
+        "--wait",
+        "--timeout",
+        "1m",
+    ])
+    .ended(11);
+}
+
+#[test]
 fn a_wait_ends_when_its_time_is_up() {
     let stub = Stub::saying(Answer::ok(json!({"id": "approval_1", "status": "PENDING"})));
     let started = Instant::now();

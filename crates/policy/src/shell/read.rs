@@ -415,7 +415,8 @@ impl Reader<'_> {
             }
         }
         let is_first = command.words.is_empty();
-        if is_first && command.assignments.is_empty() && words.len() == 1 && !words[0].is_quoted {
+        let is_at_start = is_first && command.assignments.is_empty() && command.redirects.is_empty();
+        if is_at_start && words.len() == 1 && !words[0].is_quoted {
             let text = words[0].text.clone();
             if self.keyword(&text, command, levels) {
                 return;
@@ -747,9 +748,12 @@ impl Reader<'_> {
                 .text
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || byte == b'-');
-        if !(is_duplicate && is_descriptor) {
-            command.redirects.push(Redirect::File(direction, word));
-        }
+        let redirect = if is_duplicate && is_descriptor {
+            Redirect::Descriptor
+        } else {
+            Redirect::File(direction, word)
+        };
+        command.redirects.push(redirect);
     }
 
     /// Reads one word; brace expansion and fields make several of it.
@@ -760,7 +764,7 @@ impl Reader<'_> {
         self.pieces(&mut raw);
         if self.at == before {
             // Nothing of a word stands here: go on, or it would be read for ever.
-            self.at += 1;
+            self.at = self.text.len().min(self.at + 1);
             self.script.doubt(BROKEN);
             return Vec::new();
         }

@@ -181,18 +181,19 @@ async fn post(
     Id(id): Id,
     Change { mut fields, once }: Change,
 ) -> Result<Response, Problem> {
-    if !fields.has("type") {
-        fields.problem("type", format!("is required: one of {}", kinds()));
-    }
-    let kind = fields.word("type", MessageKind::parse, &kinds());
-    let new = Post {
-        kind: kind.unwrap_or(MessageKind::Comment),
-        content: fields.string("content").unwrap_or_default(),
-        artifacts: artifacts(&mut fields),
-        mentions: read::strings(&mut fields, "mentions", 50).unwrap_or_default(),
-        reply_to: fields.string("replyToId").map(MessageId::new),
-    };
+    let kind = read::required_word(&mut fields, "type", MessageKind::parse, &kinds());
+    let content = fields.string("content").unwrap_or_default();
+    let artifacts = artifacts(&mut fields);
+    let mentions = read::strings(&mut fields, "mentions", 50).unwrap_or_default();
+    let reply_to = fields.string("replyToId").map(MessageId::new);
     fields.finish()?;
+    let new = Post {
+        kind: kind.ok_or_else(|| read::missing("type"))?,
+        content,
+        artifacts,
+        mentions,
+        reply_to,
+    };
     let id = TaskId::new(id);
     once.run(&app, move |tx| {
         let posted = message::say(tx, &caller.who, &id, new.clone())?;

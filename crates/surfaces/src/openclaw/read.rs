@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use stationmaster_http::fields::Fields;
 use stationmaster_kernel::kind::TaskKind;
-use stationmaster_kernel::{MicroUsd, Object, Timestamp};
+use stationmaster_kernel::{Error, MicroUsd, Object, Timestamp};
 
 use super::request::Query;
 
@@ -132,6 +132,11 @@ pub(super) fn strings(fields: &mut Fields, name: &str, most: usize) -> Option<Ve
         }
     }
     Some(found)
+}
+
+/// What a request without this member is refused with.
+pub(super) fn missing(name: &str) -> Error {
+    Error::invalid(name, "is required")
 }
 
 /// A list of words, each of which must be one of `words`.

@@ -174,26 +174,32 @@ struct ChecklistItemBody {
 
 pub(super) fn new_task(fields: &mut Fields, caller: &Caller) -> Result<NewBoardTask, Error> {
     let title = fields.required_string("title");
-    if !fields.has("type") {
-        fields.problem("type", format!("is required: one of {}", read::kinds()));
-    }
-    let kind = fields.word("type", TaskKind::parse, &read::kinds());
-    let new = NewBoardTask {
-        title,
-        kind: kind.unwrap_or(TaskKind::Ops),
-        description: fields.string("description"),
-        priority: priority(fields),
-        assignees: assignees(fields, caller)?.unwrap_or_default(),
-        reviewer: fields.handle("reviewerId"),
-        parent: fields.string("parentTaskId").map(TaskId::new),
-        labels: read::strings(fields, "labels", 50).unwrap_or_default(),
-        due_at: read::instant(fields, "dueAt"),
-        estimated_cost: read::money(fields, "estimatedCost"),
-        budget: read::money(fields, "budget"),
-        metadata: read::metadata(fields),
-    };
+    let kind = read::required_word(fields, "type", TaskKind::parse, &read::kinds());
+    let description = fields.string("description");
+    let priority = priority(fields);
+    let assignees = assignees(fields, caller)?.unwrap_or_default();
+    let reviewer = fields.handle("reviewerId");
+    let parent = fields.string("parentTaskId").map(TaskId::new);
+    let labels = read::strings(fields, "labels", 50).unwrap_or_default();
+    let due_at = read::instant(fields, "dueAt");
+    let estimated_cost = read::money(fields, "estimatedCost");
+    let budget = read::money(fields, "budget");
+    let metadata = read::metadata(fields);
     finish(fields)?;
-    Ok(new)
+    Ok(NewBoardTask {
+        title,
+        kind: kind.ok_or_else(|| read::missing("type"))?,
+        description,
+        priority,
+        assignees,
+        reviewer,
+        parent,
+        labels,
+        due_at,
+        estimated_cost,
+        budget,
+        metadata,
+    })
 }
 
 fn finish(fields: &mut Fields) -> Result<(), Error> {
@@ -222,7 +228,7 @@ fn assignees(fields: &mut Fields, caller: &Caller) -> Result<Option<Vec<Handle>>
 }
 
 pub(super) fn change(fields: &mut Fields, caller: &Caller) -> Result<BoardChange, Error> {
-    if fields.has("status") {
+    if fields.value("status").is_some() {
         fields.problem("status", "is changed with POST /tasks/{id}/transition");
     }
     let (has_description, has_due, has_reviewer) = (
@@ -254,10 +260,7 @@ pub(super) fn change(fields: &mut Fields, caller: &Caller) -> Result<BoardChange
 /// `key` is what makes a repeat of the request harmless, if it has one; it is kept for the record.
 pub(super) fn step(fields: &mut Fields, key: Option<&str>) -> Result<NewStep, Error> {
     let states = State::ALL.map(State::as_str).join(", ");
-    if !fields.has("toStatus") {
-        fields.problem("toStatus", format!("is required: one of {states}"));
-    }
-    let to = fields.word("toStatus", State::parse, &states);
+    let to = read::required_word(fields, "toStatus", State::parse, &states);
     let (plan, deliverable, checklist) = (plan(fields), deliverable(fields), checklist(fields));
     let (reason, blocked) = (fields.string("reason"), fields.string("blockedReason"));
     let force = fields.boolean("force").unwrap_or(false);
@@ -271,7 +274,7 @@ pub(super) fn step(fields: &mut Fields, key: Option<&str>) -> Result<NewStep, Er
         force,
         session_key,
         idempotency_key: key.map(str::to_owned),
-        ..NewStep::to(to.unwrap_or(State::Inbox))
+        ..NewStep::to(to.ok_or_else(|| read::missing("toStatus"))?)
     })
 }
 

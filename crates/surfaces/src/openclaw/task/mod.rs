@@ -3,20 +3,19 @@
 mod body;
 mod report;
 mod shape;
+mod whole;
 
 use axum::Json;
 use axum::extract::State as AppState;
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 use stationmaster_http::App;
-use stationmaster_kernel::agent::{self, Agent};
 use stationmaster_kernel::error::Problems;
 use stationmaster_kernel::kind::TaskKind;
 use stationmaster_kernel::state::State;
 use stationmaster_kernel::subscription;
 use stationmaster_kernel::task::{self, BoardFilter, BoardOrder, BoardPage};
-use stationmaster_kernel::{Error, Principal, TaskId, Tx};
+use stationmaster_kernel::{Error, TaskId};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,12 +26,7 @@ use super::request::{Answer, Caller, Change, Id, Query, read as look};
 pub(super) use body::{ArtifactBody, artifacts};
 use body::{StepBody, TaskBody, TaskChangeBody};
 pub(super) use shape::{Artifact, Checklist, Task, Transition};
-
-/// How many of each kind of thing are shown with a task.
-const MESSAGES: u32 = 50;
-const RUNS: u32 = 20;
-const APPROVALS: u32 = 50;
-const DOCUMENTS: u32 = 200;
+use whole::{Include, Whole};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -181,129 +175,19 @@ async fn create(
     security(("agent_bearer" = []), ("operator" = [])),
     params(("id" = String, Path), ("include" = Option<String>, Query,
         description = "only these: transitions, messages, runs, approvals, documents, allowedTransitions")),
-    responses((status = 200, body = Task), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 200, body = Whole), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody)))]
 async fn get(
     AppState(app): AppState<App>,
     caller: Caller,
     Id(id): Id,
     query: Query,
-) -> Result<Json<Value>, Problem> {
-    const PARTS: &str = "transitions, messages, runs, approvals, documents, allowedTransitions";
+) -> Result<Json<Whole>, Problem> {
     let mut problems = Problems::default();
-    let wanted: Vec<String> = query.list("include").map(str::to_owned).collect();
-    for part in &wanted {
-        if !PARTS.split(", ").any(|known| known == part) {
-            problems.add("include", format!("{part:?} is not one of {PARTS}"));
-        }
-    }
+    let include = Include::of(&query, &mut problems);
     problems.into_result()?;
-    let all = query.get("include").is_none();
     let id = TaskId::new(id);
-    look(&app, move |tx| {
-        let wants = |part: &str| all || wanted.iter().any(|it| it == part);
-        let task = task::get(tx, &caller.who, &id)?;
-        let mut more = Map::new();
-        if wants("transitions") {
-            let steps = tx.transitions(&id)?;
-            let steps: Vec<Transition> = steps.into_iter().map(Transition::from).collect();
-            more.insert("transitions".to_owned(), json!(steps));
-        }
-        if wants("messages") {
-            let messages = tx.thread(&id, None, None, MESSAGES)?;
-            let messages: Vec<_> = messages
-                .into_iter()
-                .map(super::message::Message::from)
-                .collect();
-            more.insert("messages".to_owned(), json!(messages));
-        }
-        if wants("runs") {
-            let runs = stationmaster_kernel::run::RunFilter {
-                task: Some(id.clone()),
-                ..Default::default()
-            };
-            let runs: Vec<_> = tx.runs(&runs, 0, RUNS)?;
-            let runs: Vec<_> = runs.into_iter().map(super::agent::RunLine::from).collect();
-            more.insert("runs".to_owned(), json!(runs));
-        }
-        if wants("approvals") {
-            let filter = stationmaster_kernel::approval::ApprovalFilter {
-                task: Some(id.clone()),
-                ..Default::default()
-            };
-            let now = tx.now();
-            let found = tx.approval_board(&filter, 0, APPROVALS)?;
-            let shown: Vec<_> = found
-                .into_iter()
-                .map(|it| shape::ApprovalLine::of(it, now))
-                .collect();
-            more.insert("approvals".to_owned(), json!(shown));
-        }
-        if wants("documents") {
-            more.insert("documents".to_owned(), documents(tx, &task)?);
-        }
-        if wants("allowedTransitions") {
-            more.insert(
-                "allowedTransitions".to_owned(),
-                json!(allowed(tx, &caller.who, &task)?),
-            );
-        }
-        let mut shown = serde_json::to_value(Task::from(task)).map_err(Error::internal)?;
-        if let Value::Object(members) = &mut shown {
-            members.append(&mut more);
-        }
-        Ok(shown)
-    })
-    .await
-}
-
-/// Where the caller may take a task from here.
-fn allowed(
-    tx: &mut dyn Tx,
-    who: &Principal,
-    task: &task::Task,
-) -> Result<Vec<&'static str>, Error> {
-    let caller: Option<Agent> = match (who.handle(), &who.tenant) {
-        (Some(handle), Some(tenant)) => Some(agent::find(tx, tenant, handle)?),
-        _ => None,
-    };
-    let steps = task::allowed_steps(tx, who, caller.as_ref(), task)?;
-    Ok(steps.into_iter().map(State::as_str).collect())
-}
-
-/// Everything that was seen on a task: what messages and the deliverable brought along, and the
-/// documents that its agents keep.
-fn documents(tx: &mut dyn Tx, task: &task::Task) -> Result<Value, Error> {
-    let mut found = Vec::new();
-    for message in tx.messages_with_artifacts(&task.id, DOCUMENTS)? {
-        for artifact in message.detail.artifacts {
-            found.push(
-                json!({"source": "MESSAGE", "messageId": message.id.as_str(),
-                "createdAt": message.created_at.to_string(), "artifact": Artifact::from(artifact)}),
-            );
-        }
-    }
-    for artifact in task.detail.deliverable.iter().flat_map(|it| &it.artifacts) {
-        found.push(json!({"source": "DELIVERABLE", "createdAt": task.detail.submitted_at.map(|at| at.to_string()),
-            "artifact": Artifact::from(artifact.clone())}));
-    }
-    let filter = stationmaster_kernel::document::DocumentFilter {
-        task: Some(task.id.clone()),
-        doc_type: None,
-    };
-    let page = stationmaster_kernel::Page::first(DOCUMENTS);
-    for document in tx
-        .documents(&task.tenant, &filter, page)?
-        .into_iter()
-        .take(DOCUMENTS as usize)
-    {
-        found.push(
-            json!({"source": "DOCUMENT", "documentId": document.id.as_str(),
-            "createdAt": document.created_at.to_string(),
-            "artifact": {"name": document.title, "type": document.doc_type.to_uppercase(),
-                "content": document.content, "mimeType": "text/markdown"}}),
-        );
-    }
-    Ok(Value::Array(found))
+    look(&app, move |tx| whole::find(tx, &caller.who, &id, &include)).await
 }
 
 /// Change a task, or take or give it

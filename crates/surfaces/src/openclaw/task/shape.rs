@@ -7,6 +7,8 @@ use stationmaster_kernel::task::{self, Flow};
 use stationmaster_kernel::{Object, Timestamp};
 use utoipa::ToSchema;
 
+use super::super::money::Dollars;
+
 /// A task.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -34,10 +36,10 @@ pub(in super::super) struct Task {
     review_checklist: Option<Checklist>,
     review_cycles: u32,
     /// In US dollars.
-    estimated_cost: Option<f64>,
+    estimated_cost: Option<Dollars>,
     /// What it may cost; `null`: no limit.
-    budget: Option<f64>,
-    actual_cost: f64,
+    budget: Option<Dollars>,
+    actual_cost: Dollars,
     cost_summary: CostSummary,
     blocked_reason: Option<String>,
     /// Where it goes back to after an approval.
@@ -58,7 +60,7 @@ pub(in super::super) struct Task {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct CostSummary {
-    total_cost: f64,
+    total_cost: Dollars,
     run_count: u32,
     token_count: u64,
 }
@@ -78,7 +80,7 @@ struct Completion {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Plan {
     bullets: Vec<String>,
-    estimated_cost: Option<f64>,
+    estimated_cost: Option<Dollars>,
     estimated_duration: Option<String>,
     dependencies: Vec<String>,
 }
@@ -214,7 +216,7 @@ impl From<task::Task> for Task {
             due_at: it.due_at.map(String::from),
             work_plan: detail.plan.map(|plan| Plan {
                 bullets: plan.bullets,
-                estimated_cost: plan.estimated_cost.map(|it| it.as_dollars()),
+                estimated_cost: plan.estimated_cost.map(Dollars::from),
                 estimated_duration: plan.estimated_duration,
                 dependencies: plan.dependencies.into_iter().map(String::from).collect(),
             }),
@@ -226,13 +228,11 @@ impl From<task::Task> for Task {
             }),
             review_checklist: detail.checklist.map(Checklist::from),
             review_cycles: detail.review_cycles,
-            estimated_cost: detail.estimated_cost.map(|it| it.as_dollars()),
-            budget: detail
-                .budget
-                .map(|it| it.plus(detail.extra_budget).as_dollars()),
-            actual_cost: detail.actual_cost.as_dollars(),
+            estimated_cost: detail.estimated_cost.map(Dollars::from),
+            budget: detail.budget.map(|it| it.plus(detail.extra_budget).into()),
+            actual_cost: detail.actual_cost.into(),
             cost_summary: CostSummary {
-                total_cost: detail.actual_cost.as_dollars(),
+                total_cost: detail.actual_cost.into(),
                 run_count: detail.run_count,
                 token_count: detail.token_count,
             },
