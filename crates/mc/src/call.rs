@@ -33,6 +33,8 @@ pub(crate) struct Call {
 pub(crate) struct Purpose {
     pub summary: String,
     pub task: Option<String>,
+    /// The action itself, so that the approval is good for exactly that.
+    pub payload: Option<Value>,
 }
 
 impl Call {

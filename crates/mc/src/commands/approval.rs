@@ -234,7 +234,7 @@ const WHOLE: &[Line] = &[
     ("Grant", "grant.id", Kind::Id),
     ("Uses left", "grant.usesLeft", Kind::Text),
     ("Good until", "grant.until", Kind::When),
-    ("For every", "grant.matches", Kind::Text),
+    ("Good for", "grant.matches", Kind::Text),
 ];
 
 const GRANTS: &[Column] = &[

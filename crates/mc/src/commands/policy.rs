@@ -177,9 +177,11 @@ pub(crate) fn purpose(tool: &str, args: &Map<String, Value>, task: Option<String
     let names = ["command", "cmd", "path", "url", "domain", "targetStatus"];
     let object = names.iter().find_map(|name| args.get(*name)?.as_str());
     let summary = object.map_or_else(|| tool.to_owned(), |object| format!("{tool}: {object}"));
+    let payload = Body::new().with("tool", tool).beside(args.clone());
     Purpose {
         summary: clean::line(&summary),
         task,
+        payload: Some(payload.into()),
     }
 }
 

@@ -187,6 +187,7 @@ impl Start {
         let purpose = Purpose {
             summary: clean::line(&format!("run {}", self.model)),
             task: self.task.clone(),
+            payload: None,
         };
         let body = Body::new()
             .with("agentId", session.me())

@@ -82,7 +82,10 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 /// Looks for an address that no tool may reach.
 pub(super) fn check_address(text: &str, surroundings: &Surroundings<'_>, found: &mut Findings) {
     if let Some(at) = text.find("://") {
-        let before = text[..at].char_indices().rev().find(|(_, letter)| !letter.is_ascii_alphanumeric());
+        let before = text[..at]
+            .char_indices()
+            .rev()
+            .find(|(_, letter)| !letter.is_ascii_alphanumeric());
         let start = before.map_or(0, |(before, letter)| before + letter.len_utf8());
         let end = text[start..]
             .find([' ', '"', '\''])

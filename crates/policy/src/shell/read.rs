@@ -415,7 +415,8 @@ impl Reader<'_> {
             }
         }
         let is_first = command.words.is_empty();
-        let is_at_start = is_first && command.assignments.is_empty() && command.redirects.is_empty();
+        let is_at_start =
+            is_first && command.assignments.is_empty() && command.redirects.is_empty();
         if is_at_start && words.len() == 1 && !words[0].is_quoted {
             let text = words[0].text.clone();
             if self.keyword(&text, command, levels) {
@@ -511,7 +512,7 @@ impl Reader<'_> {
                 }
                 self.skip_space();
             }
-            "coproc" => self.coprocess(command),
+            "coproc" => self.coprocess(),
             "time" => {
                 self.skip_blanks();
                 let start = self.at;
@@ -581,24 +582,23 @@ impl Reader<'_> {
     }
 
     /// `coproc name { …; }` names what follows; `coproc program` does not.
-    fn coprocess(&mut self, command: &mut Command) {
+    fn coprocess(&mut self) {
         self.skip_blanks();
-        if matches!(
-            self.peek(0),
-            b'{' | b'(' | 0 | b'\n' | b';' | b'&' | b'|' | b')' | b'<' | b'>'
-        ) {
+        let start = self.at;
+        if !is_literal(self.peek(0)) {
             return;
         }
         let words = self.word();
         self.skip_blanks();
         let opens = self.peek(0) == b'('
-            || ["{", "if", "while", "until", "for", "case", "select", "[["]
-                .iter()
-                .any(|word| {
-                    self.is_at(word) && matches!(self.peek(word.len()), b' ' | b'\t' | b'\n')
-                });
-        if !opens {
-            command.words.extend(words);
+            || OPENING.iter().any(|word| {
+                self.is_at(word) && matches!(self.peek(word.len()), b' ' | b'\t' | b'\n')
+            });
+        let is_name = words
+            .first()
+            .is_some_and(|word| !OPENING.contains(&word.text.as_str()));
+        if !(opens && is_name) {
+            self.at = start;
         }
     }
 
@@ -1108,6 +1108,11 @@ impl Level {
         }
     }
 }
+
+/// Keywords that open a compound command, or stand in front of one.
+const OPENING: [&str; 11] = [
+    "{", "if", "while", "until", "for", "case", "select", "[[", "!", "time", "coproc",
+];
 
 /// Bytes that stand for themselves in a word.
 fn is_literal(byte: u8) -> bool {

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::read::read;
 
+const CLOSING: [&str; 8] = ["then", "else", "elif", "fi", "do", "done", "esac", "coproc"];
+
 fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -102,9 +104,14 @@ fn in_simple(command: &SimpleCommand, seen: &mut Vec<Vec<String>>) {
         .chain(rest)
         .map(|word| word.value.clone())
         .collect();
-    // A second `time` is a keyword, and no program, for bash itself.
-    let is_keyword = words == ["time"];
-    if !words.is_empty() && !is_keyword && words.iter().all(|word| is_plain(word)) {
+    // A second `time` is a keyword for bash, and a program for this grammar.
+    let times = words.iter().take_while(|word| *word == "time").count();
+    let words = words[times..].to_vec();
+    let is_broken = times > 0
+        && words
+            .first()
+            .is_none_or(|word| CLOSING.contains(&word.as_str()));
+    if !words.is_empty() && !is_broken && words.iter().all(|word| is_plain(word)) {
         seen.push(words);
     }
 }
@@ -163,7 +170,7 @@ proptest! {
         parts in prop::collection::vec(prop::sample::select(&[
             "rm -rf x", "ls", "a b", "if ls; then", "else", "fi", "{", "}", "(", ")", ";", "\n", "&&", "||", "|", "&", "case x in", "a)", "a|b)", ";;", "esac",
             "for i in a b; do", "for i; do", "for ((i=0;i<1;i++)); do", "done", "while ls; do", "until ls; do", "echo $(ls)", "echo `ls`", "'q;'", "\"q;\"", "\\;", "cat <<E\nx\nE\n", "<<< x", "> out", "2>&1", "< in",
-            "[[ a && b ]]", "((1<2))", "f()", "function g", "coproc", "time", "!", "# c\n", "X=1", "A=(1 2)", "{a,b}", "\\\n", "${x:-)}", "$((1<<2))", "select i in a; do",
+            "[[ a && b ]]", "((1<2))", "f()", "function g", "coproc", "coproc N {", "time", "!", "# c\n", "X=1", "A=(1 2)", "{a,b}", "\\\n", "${x:-)}", "$((1<<2))", "select i in a; do",
         ][..]), 1..9),
     ) {
         check(&parts.join(" "))?;

@@ -171,7 +171,10 @@ impl Walk<'_, '_> {
             traits.prints.push(text);
         }
         let has_input = command.redirects.iter().any(|redirect| {
-            matches!(redirect, Redirect::HereDocument(_) | Redirect::HereString(_))
+            matches!(
+                redirect,
+                Redirect::HereDocument(_) | Redirect::HereString(_)
+            )
         });
         if traits.is_shell && traits.takes_arguments && !has_input && look == Look::Closely {
             // A shell with nothing to run but what it is fed.
