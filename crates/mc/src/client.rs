@@ -272,8 +272,14 @@ impl Client {
         if error.is_timeout() && !error.is_connect() {
             return self.late();
         }
-        let failure = Failure::network(format!("cannot reach {}: {}", self.api_url, causes(error)));
-        if error.is_connect() {
+        let cause = causes(error);
+        let is_certificate = cause.contains("certificate");
+        let failure = Failure::network(format!("cannot reach {}: {cause}", self.api_url));
+        if is_certificate {
+            failure.hint(
+                "if you trust its authority, name its certificate: SSL_CERT_FILE=/path/to/ca.pem",
+            )
+        } else if error.is_connect() {
             failure.hint("is the server running? start it: stationmaster serve; or set MC_API_URL to where it is")
         } else {
             failure

@@ -129,7 +129,8 @@ impl Check {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         let args = self.args.unwrap_or_default();
         let purpose = purpose(
-            self.tool.as_deref().unwrap_or(&self.action_type),
+            &self.action_type,
+            self.tool.as_deref(),
             &args,
             self.task.clone(),
         );
@@ -173,11 +174,20 @@ impl Check {
 }
 
 /// What an action is, for whoever approves it: the tool, and what it is to work on.
-pub(crate) fn purpose(tool: &str, args: &Map<String, Value>, task: Option<String>) -> Purpose {
+pub(crate) fn purpose(
+    kind: &str,
+    tool: Option<&str>,
+    args: &Map<String, Value>,
+    task: Option<String>,
+) -> Purpose {
     let names = ["command", "cmd", "path", "url", "domain", "targetStatus"];
     let object = names.iter().find_map(|name| args.get(*name)?.as_str());
-    let summary = object.map_or_else(|| tool.to_owned(), |object| format!("{tool}: {object}"));
-    let payload = Body::new().with("tool", tool).beside(args.clone());
+    let name = tool.unwrap_or(kind);
+    let summary = object.map_or_else(|| name.to_owned(), |object| format!("{name}: {object}"));
+    let payload = Body::new()
+        .with("type", kind)
+        .maybe("tool", tool)
+        .beside(args.clone());
     Purpose {
         summary: clean::line(&summary),
         task,

@@ -125,7 +125,7 @@ fn preview(text: Option<String>) -> Result<Option<String>, Failure> {
 impl Start {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         let input = self.input.unwrap_or_default();
-        let purpose = purpose(&self.tool, &input, self.task.clone());
+        let purpose = purpose("TOOL_CALL", Some(&self.tool), &input, self.task.clone());
         let body = Body::new()
             .with("runId", self.run)
             .with("agentId", session.me())

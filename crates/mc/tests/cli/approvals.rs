@@ -45,7 +45,7 @@ fn what_needs_approval_says_how_to_ask() {
     let ran = Mc::new(&stub).run(CHECK).ended(10);
     assert_eq!(ran.out.lines().count(), 3);
     assert!(ran.err.contains("mc approval request --action-type TOOL_EXEC --risk RED --summary 'exec: rm -rf /tmp/test'"), "{}", ran.err);
-    let payload = r#"--payload '{"tool":"exec","command":"rm -rf /tmp/test"}'"#;
+    let payload = r#"--payload '{"type":"TOOL_CALL","tool":"exec","command":"rm -rf /tmp/test"}'"#;
     assert!(
         ran.err.contains(payload),
         "so the approval is good for exactly that: {}",
