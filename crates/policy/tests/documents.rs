@@ -1,5 +1,10 @@
 //! Reading, checking, writing and comparing documents.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without may panic"
+)]
+
 use proptest::prelude::*;
 use serde_json::json;
 use stationmaster_policy::document::DEFAULT_TOML;

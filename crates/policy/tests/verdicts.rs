@@ -1,6 +1,11 @@
 //! The order of evaluation, standing approvals, budgets, spawning and transitions (OpenClaw contract
 //! §§8.2, 8.3, 9.4), and the rules' own switches.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without may panic"
+)]
+
 use serde_json::{Value, json};
 use stationmaster_policy::*;
 
