@@ -185,16 +185,10 @@ impl PathPattern {
         if rest.split('/').any(|segment| segment == "..") {
             return Err("goes through `..`; only `$WORKSPACE/../` may".to_owned());
         }
-        let mut choices: Vec<Vec<String>> = alternatives(rest)
+        let choices = alternatives(rest)
             .iter()
             .map(|choice| owned(&normalized(&split(choice))))
             .collect();
-        if anchor == Anchor::Anywhere {
-            // A name that is looked for everywhere also means what is below it.
-            choices
-                .iter_mut()
-                .for_each(|choice| choice.push("**".to_owned()));
-        }
         Ok(Self {
             written: written.to_owned(),
             anchor,
@@ -249,10 +243,17 @@ impl PathPattern {
             .any(|choice| segments_fit(choice, segments, same))
     }
 
-    /// At any depth.
+    /// At any depth, and all that is below.
     fn anywhere(&self, segments: &[&str], same: &dyn Fn(&str, &str) -> bool) -> bool {
-        let fits_from = |start: usize| self.fits(&segments[start..], same);
-        (0..segments.len()).any(fits_from)
+        let ends = 1..=segments.len();
+        self.choices.iter().any(|choice| match choice.as_slice() {
+            [single] if single != "**" => segments.iter().any(|segment| same(single, segment)),
+            _ => (0..segments.len()).any(|start| {
+                ends.clone()
+                    .filter(|end| *end > start)
+                    .any(|end| segments_fit(choice, &segments[start..end], same))
+            }),
+        })
     }
 }
 

@@ -9,10 +9,7 @@ use crate::path::{LONGEST, Located};
 
 /// Looks for a place that no command may name, in any part of a word that is a text and no path.
 pub(super) fn check_text(text: &str, surroundings: &Surroundings<'_>, found: &mut Findings) {
-    for part in parts(text)
-        .filter(|part| part.len() <= LONGEST)
-        .take(MOST_PARTS)
-    {
+    for part in parts(text).filter(|part| part.len() <= LONGEST) {
         let located = surroundings.place.locate(part);
         denied_place(part, &located, surroundings, found);
     }
@@ -21,11 +18,11 @@ pub(super) fn check_text(text: &str, surroundings: &Surroundings<'_>, found: &mu
 /// Looks for a place that no command may name, and for files that none may open, in any part of a word
 /// that could be a path.
 pub(super) fn check_word(text: &str, surroundings: &Surroundings<'_>, found: &mut Findings) {
-    for (count, part) in parts(text).enumerate() {
-        if part.len() > LONGEST || count >= MOST_PARTS {
+    for part in parts(text) {
+        if part.len() > LONGEST {
             let reason = "Command has a path that is too long to be judged".to_owned();
             found.raise(Violation::new("shell_unparseable", "", reason));
-            return;
+            continue;
         }
         let located = surroundings.place.locate(part);
         if !denied_place(part, &located, surroundings, found)
@@ -61,25 +58,25 @@ fn denied_place(
     true
 }
 
-/// The most parts of a word that are looked at. What has more is no path.
-const MOST_PARTS: usize = 16;
-
 /// The parts of a word that could be paths: all of it, what stands behind `=`, `:`, `,` or `@`, and what
 /// follows an option's letter.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let may_be = text.contains(['/', '~', '.']);
     let is_address = text.contains("://") && !text.contains("file://");
-    let may_be = !is_address && text.contains(['/', '~', '.']);
-    let text = if may_be { text } else { "" };
+    let whole = (may_be && !is_address).then_some(text);
     let behind = text
         .match_indices(['=', ':', ',', '@'])
+        .filter(move |_| may_be && !is_address)
         .map(|(at, _)| &text[at + 1..]);
     let option = text
         .strip_prefix('-')
-        .and_then(|rest| rest.find(['/', '~', '.']).map(|at| &rest[at..]));
-    let inner = behind
-        .chain(option)
-        .filter(|part| part.starts_with(['/', '~', '.']));
-    may_be.then_some(text).into_iter().chain(inner)
+        .and_then(|rest| rest.find(['/', '~', '.']).map(|at| &rest[at..]))
+        .filter(move |_| may_be && !is_address);
+    whole.into_iter().chain(
+        behind
+            .chain(option)
+            .filter(|part| part.starts_with(['/', '~', '.'])),
+    )
 }
 
 /// Looks for an address that no tool may reach.
@@ -138,10 +135,7 @@ pub(super) fn check_operands(
         .zip(is_text)
         .filter(|(_, is_text)| !**is_text);
     for (word, _) in words {
-        for part in parts(&word.text)
-            .take(MOST_PARTS)
-            .filter(|part| is_elsewhere(part, listed))
-        {
+        for part in parts(&word.text).filter(|part| is_elsewhere(part, listed)) {
             let located = surroundings.place.locate(part);
             if files.may_read(&located) || surroundings.rules.shell.is_device(part) {
                 continue;

@@ -1,6 +1,6 @@
 //! A word while it is read: what of it was quoted decides what the shell does with it afterwards.
 
-use super::super::script::{UNKNOWN, Word};
+use super::script::{UNKNOWN, Word};
 
 // Unquoted characters that mean something once the word is whole. No input contains these.
 const OPEN: char = '\u{2}';
@@ -111,8 +111,7 @@ impl Raw {
     pub(super) fn is_beyond_expansion(&self) -> bool {
         self.has_marks
             && (self.text.len() > LONGEST_BRACED || self.text.matches(OPEN).count() > DEEPEST)
-            && self.text.contains(OPEN)
-            && self.text.contains(CLOSE)
+            && self.text.contains(COMMA)
     }
 
     /// The words that it becomes.
@@ -136,10 +135,8 @@ impl Raw {
         }
         let mut texts = Vec::new();
         for field in self.text.split(SPLIT) {
-            if field.contains(OPEN) && field.contains(CLOSE) {
+            if !field.is_empty() {
                 expand(field, &mut texts, 0);
-            } else if !field.is_empty() {
-                texts.push(field.to_owned());
             }
         }
         texts
