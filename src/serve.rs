@@ -13,7 +13,7 @@ use stationmaster_access::Database;
 use stationmaster_credentials::TokenKey;
 use stationmaster_dispatch::{Dispatcher, Retention, Sender, Settle, Upkeep, Webhooks};
 use stationmaster_http::{App, Gate, meter, server};
-use stationmaster_kernel::{Store, agent};
+use stationmaster_kernel::{Store, agent, approval, run, standup};
 use stationmaster_runtime::Observer;
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
 use stationmaster_surfaces::{Surfaces, system};
@@ -34,7 +34,12 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 const PARALLEL_TURNS: usize = 16;
 
 /// What time alone brings about.
-const UPKEEP: &[(&str, Settle)] = &[("agents", agent::settle_due)];
+const UPKEEP: &[(&str, Settle)] = &[
+    ("agents", agent::settle_due),
+    ("approvals", approval::settle_due),
+    ("runs", run::settle_due),
+    ("standups", standup::settle_due),
+];
 
 /// What a server that has started knows of itself.
 pub(crate) struct Started<'a> {
@@ -235,7 +240,8 @@ async fn open(settings: &Settings) -> Result<Database> {
     let clock = settings
         .test_clock
         .clone()
-        .map_or_else(Clock::default, Clock::moved_by);
+        .map_or_else(Clock::default, Clock::moved_by)
+        .in_zone(settings.zone.clone());
     let url = settings.database.clone();
     let file = settings.data_dir.join("stationmaster.db");
     let opened = tokio::task::spawn_blocking(move || -> Result<Arc<dyn Store>> {

@@ -228,6 +228,14 @@ impl Printer {
                     format_args!("{} for {}", it.date, it.tenant),
                 );
             }
+            Happening::StandupReported(it) => {
+                self.line(
+                    at,
+                    Tone::Task,
+                    "standup",
+                    format_args!("{} for {}", it.date, it.tenant),
+                );
+            }
             Happening::RunEnded(run) if run.status == Status::Completed => {
                 let tokens = run.spend.input_tokens + run.spend.output_tokens;
                 self.line(
@@ -266,6 +274,7 @@ impl Printer {
                 );
             }
             Happening::AgentRegistered(_)
+            | Happening::RunUpdated(_)
             | Happening::AgentUpdated(_)
             | Happening::AgentStatusChanged { .. }
             | Happening::AgentTokenIssued(_)

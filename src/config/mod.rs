@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use jiff::tz::TimeZone;
 use stationmaster_credentials::Secret;
 use stationmaster_surfaces::Mcp;
 use stationmaster_surfaces::openclaw::Rates;
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     /// How often agents may ask on the OpenClaw contract's routes.
     pub rates: Rates,
     pub mcp: Mcp,
+    /// In which days are counted.
+    pub zone: TimeZone,
     source: Source,
 }
 
@@ -148,6 +151,7 @@ impl Settings {
             model: model(&source)?,
             runtime: runtime(&source, &data_dir)?,
             rates: rates(&source)?,
+            zone: zone(&source)?,
             mcp: Mcp {
                 allowed_hosts: source.list("MCP_ALLOWED_HOSTS"),
                 conformance: given.conformance,
@@ -361,6 +365,16 @@ fn rates(source: &Source) -> Result<Rates> {
         reads: source.number("MC_RATE_READS", usual.reads)?,
         heartbeats: source.number("MC_RATE_HEARTBEATS", usual.heartbeats)?,
     })
+}
+
+/// The zone in which budgets' and standups' days are counted.
+fn zone(source: &Source) -> Result<TimeZone> {
+    match source.text("MC_TIMEZONE") {
+        None => Ok(TimeZone::UTC),
+        Some(name) => TimeZone::get(&name).with_context(|| {
+            format!("MC_TIMEZONE={name} is not the IANA name of a time zone, such as Europe/Berlin")
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -85,6 +85,7 @@ impl Error {
         Self::new(Kind::Forbidden, code, message)
     }
 
+    /// It would cost more than is left.
     #[must_use]
     pub fn over_budget(message: impl Into<String>) -> Self {
         Self::new(Kind::OverBudget, "budget_exceeded", message)

@@ -15,7 +15,7 @@ use crate::message::Message;
 use crate::notification::Notification;
 use crate::operator::Stance;
 use crate::run::Run;
-use crate::standup::Standup;
+use crate::standup::{Report, Standup};
 use crate::task::{Task, Transition};
 use crate::token::Token;
 use crate::tool_call::ToolCall;
@@ -58,6 +58,9 @@ pub enum Happening {
     StandupCreated(Standup),
     #[serde(rename = "standup.updated")]
     StandupUpdated(Standup),
+    /// A morning's look at a tenant's crew was written down.
+    #[serde(rename = "standup.reported")]
+    StandupReported(Box<Report>),
     #[serde(rename = "approval.created")]
     ApprovalCreated(Approval),
     #[serde(rename = "approval.updated")]
@@ -66,6 +69,9 @@ pub enum Happening {
     RunStarted(Run),
     #[serde(rename = "run.ended")]
     RunEnded(Run),
+    /// More is known of what it used or cost.
+    #[serde(rename = "run.updated")]
+    RunUpdated(Run),
     #[serde(rename = "agent.updated")]
     AgentUpdated(Agent),
     /// Its administrative status changed; who and why is in the agent and the event.
@@ -135,8 +141,8 @@ pub struct Judgement {
     pub decision: String,
     pub risk: String,
     pub violations: Vec<String>,
-    /// The grant that let it through, if one did.
-    pub grant: Option<crate::GrantId>,
+    /// The grants that let it through, if any did.
+    pub grants: Vec<crate::GrantId>,
     pub policy_version: i64,
 }
 
@@ -164,6 +170,8 @@ impl Happening {
             Self::ApprovalUpdated(_) => "approval.updated",
             Self::RunStarted(_) => "run.started",
             Self::RunEnded(_) => "run.ended",
+            Self::RunUpdated(_) => "run.updated",
+            Self::StandupReported(_) => "standup.reported",
             Self::AgentUpdated(_) => "agent.updated",
             Self::AgentStatusChanged { .. } => "agent.status_changed",
             Self::AgentTokenIssued(_) => "agent.token_issued",
@@ -209,7 +217,7 @@ impl Happening {
             | Self::AgentStatusChanged { agent, .. }
             | Self::BudgetExceeded { agent, .. } => Some(&agent.handle),
             Self::AgentTokenIssued(token) | Self::AgentTokenRevoked(token) => Some(&token.agent),
-            Self::RunStarted(run) | Self::RunEnded(run) => Some(&run.agent),
+            Self::RunStarted(run) | Self::RunEnded(run) | Self::RunUpdated(run) => Some(&run.agent),
             Self::ToolCallStarted(call) | Self::ToolCallCompleted(call) => Some(&call.agent),
             Self::PolicyEvaluated(it) | Self::PolicyViolated(it) => Some(&it.agent),
             Self::ApprovalCreated(it) | Self::ApprovalUpdated(it) => Some(&it.requestor),
@@ -232,6 +240,7 @@ impl Happening {
             | Self::NotificationSuppressed(_)
             | Self::StandupCreated(_)
             | Self::StandupUpdated(_)
+            | Self::StandupReported(_)
             | Self::PolicyUpdated { .. }
             | Self::LoopDetected { .. }
             | Self::OperatorModeChanged { .. } => None,
@@ -261,7 +270,9 @@ impl Happening {
             Self::ApprovalCreated(approval) | Self::ApprovalUpdated(approval) => {
                 approval.task.as_ref()
             }
-            Self::RunStarted(run) | Self::RunEnded(run) => run.task.as_ref(),
+            Self::RunStarted(run) | Self::RunEnded(run) | Self::RunUpdated(run) => {
+                run.task.as_ref()
+            }
             Self::ToolCallStarted(call) | Self::ToolCallCompleted(call) => call.task.as_ref(),
             Self::PolicyEvaluated(it) | Self::PolicyViolated(it) => it.task.as_ref(),
             Self::GrantChanged { grant, .. } => grant.task.as_ref(),
@@ -274,6 +285,7 @@ impl Happening {
             | Self::AgentTokenRevoked(_)
             | Self::PolicyUpdated { .. }
             | Self::OperatorModeChanged { .. }
+            | Self::StandupReported(_)
             | Self::HeartbeatRecorded(_) => None,
         }
     }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, Timestamp};
+use crate::error::Problems;
+use crate::event::{self, Happening};
+use crate::text;
+use crate::{Principal, Result, Timestamp, Tx};
 
 /// How far agents may go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,4 +64,47 @@ pub trait Operators {
     /// # Errors
     /// Whatever the store meets.
     fn put_stance(&mut self, stance: &Stance) -> Result<()>;
+}
+
+/// The tenant in whose log it stands that the mode, which is everybody's, was set.
+const LOGGED_IN: &str = "default";
+const LONGEST_REASON: usize = 10_000;
+
+/// Sets the mode; the same mode again changes only the reason.
+///
+/// # Errors
+/// Forbidden for agents; a reason that is too long.
+pub fn set(tx: &mut dyn Tx, who: &Principal, mode: Mode, reason: Option<String>) -> Result<Stance> {
+    who.operate("set the operator's mode")?;
+    let mut problems = Problems::default();
+    text::check_optional(&mut problems, "reason", reason.as_deref());
+    if reason
+        .as_deref()
+        .is_some_and(|reason| reason.chars().count() > LONGEST_REASON)
+    {
+        problems.add(
+            "reason",
+            format!("must be at most {LONGEST_REASON} characters"),
+        );
+    }
+    problems.into_result()?;
+    let before = tx.stance()?;
+    if before.mode == mode && before.reason == reason && before.set_at.is_some() {
+        return Ok(before);
+    }
+    let stance = Stance {
+        mode,
+        reason,
+        set_by: Some(who.subject.clone()),
+        set_at: Some(tx.now()),
+    };
+    tx.put_stance(&stance)?;
+    let tenant = LOGGED_IN.parse()?;
+    tx.ensure_tenant(&tenant)?;
+    let what = Happening::OperatorModeChanged {
+        stance: stance.clone(),
+        from: before.mode,
+    };
+    event::record(tx, who, &tenant, what)?;
+    Ok(stance)
 }

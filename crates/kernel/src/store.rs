@@ -1,8 +1,11 @@
 //! What the kernel needs of a database: two small traits, no SQL.
 
+use jiff::tz::TimeZone;
+
 use crate::agent::Agents;
 use crate::alert::Alerts;
 use crate::approval::Approvals;
+use crate::cost::Costs;
 use crate::document::Documents;
 use crate::event::Events;
 use crate::grant::Grants;
@@ -46,9 +49,13 @@ pub trait Tx:
     + Policies
     + Operators
     + Webhooks
+    + Costs
 {
     /// The database's clock (plus the offset that tests may set). The same all through.
     fn now(&self) -> Timestamp;
+
+    /// The time zone that days are counted in: of budgets, standups and statistics.
+    fn zone(&self) -> &TimeZone;
 
     /// A new opaque id that begins with `prefix`; ids of one instance sort in the order they were made.
     fn mint(&mut self, prefix: &str) -> String;

@@ -2,7 +2,7 @@
 
 use stationmaster_kernel::approval::{Approval, ApprovalFilter, Approvals, Ask, Risk, Status};
 use stationmaster_kernel::{
-    ApprovalId, Handle as Name, Page, Position, Result, TaskId, TenantId, Timestamp,
+    ApprovalId, Handle as Name, Page, Position, Result, TaskId, TenantId, Timestamp, Tx as _,
 };
 
 use crate::handle::{Handle, from_optional_json, to_optional_json};
@@ -23,8 +23,8 @@ impl Approvals for Handle<'_> {
         let detail = detail_text(approval)?;
         self.execute(
             "INSERT INTO approval (position, id, tenant, requestor, task, title, justification, interface, scope, \
-             risk, status, created_at, decided_at, decided_by, decision_note, ask, expires_at, detail) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+             risk, status, created_at, decided_at, decided_by, decision_note, ask, expires_at, escalate_at, \
+             detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
             params![
                 approval.position.0,
                 approval.id.as_str(),
@@ -43,6 +43,7 @@ impl Approvals for Handle<'_> {
                 approval.decision_note.as_ref(),
                 approval.detail.ask.map(Ask::as_str),
                 approval.expires_at.map(|at| at.0),
+                approval.detail.escalate_at.map(|at| at.0),
                 detail.as_ref(),
             ],
         )
@@ -53,7 +54,7 @@ impl Approvals for Handle<'_> {
         let detail = detail_text(approval)?;
         self.execute(
             "UPDATE approval SET status = ?2, decided_at = ?3, decided_by = ?4, decision_note = ?5, expires_at = ?6, \
-             detail = ?7 WHERE id = ?1",
+             escalate_at = ?7, detail = ?8 WHERE id = ?1",
             params![
                 approval.id.as_str(),
                 approval.status.as_str(),
@@ -61,6 +62,7 @@ impl Approvals for Handle<'_> {
                 approval.decided_by.as_ref(),
                 approval.decision_note.as_ref(),
                 approval.expires_at.map(|at| at.0),
+                approval.detail.escalate_at.map(|at| at.0),
                 detail.as_ref(),
             ],
         )
@@ -69,7 +71,7 @@ impl Approvals for Handle<'_> {
 
     fn approvals(&mut self, filter: &ApprovalFilter, page: Page) -> Result<Vec<Approval>> {
         let mut select = Select::new(COLUMNS);
-        narrow(&mut select, filter);
+        narrow(&mut select, filter, self.now());
         select.page(page);
         self.all(&select, read)
     }
@@ -88,7 +90,7 @@ impl Approvals for Handle<'_> {
         limit: u32,
     ) -> Result<Vec<Approval>> {
         let mut select = Select::new(COLUMNS);
-        narrow(&mut select, filter);
+        narrow(&mut select, filter, self.now());
         select.push(
             "ORDER BY position DESC LIMIT ? OFFSET ?",
             params![limit, offset],
@@ -98,7 +100,7 @@ impl Approvals for Handle<'_> {
 
     fn approval_count(&mut self, filter: &ApprovalFilter) -> Result<u64> {
         let mut select = Select::new("SELECT COUNT(*) FROM approval");
-        narrow(&mut select, filter);
+        narrow(&mut select, filter, self.now());
         let (sql, params) = select.parts();
         self.number(sql, params)
     }
@@ -111,9 +113,18 @@ impl Approvals for Handle<'_> {
         );
         self.all(&select, read)
     }
+
+    fn overdue_approvals(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Approval>> {
+        let mut select = Select::new(COLUMNS);
+        select.push(
+            "WHERE status = 'PENDING' AND escalate_at IS NOT NULL AND escalate_at <= ? ORDER BY escalate_at LIMIT ?",
+            params![now.0, limit],
+        );
+        self.all(&select, read)
+    }
 }
 
-fn narrow<'a>(select: &mut Select<'a>, filter: &'a ApprovalFilter) {
+fn narrow<'a>(select: &mut Select<'a>, filter: &'a ApprovalFilter, now: Timestamp) {
     select
         .push("WHERE position > 0", &[])
         .filter(
@@ -131,7 +142,24 @@ fn narrow<'a>(select: &mut Select<'a>, filter: &'a ApprovalFilter) {
         .iter()
         .map(|status| status.as_str().into())
         .collect();
-    select.any_of("AND status IN", &statuses);
+    // A pending one whose time has run out counts as expired before that is written down. What
+    // nothing but pending ones are asked for goes by the index.
+    match filter.statuses.as_slice() {
+        [] => {}
+        [Status::Pending] => {
+            select.push(
+                "AND status = 'PENDING' AND (expires_at IS NULL OR expires_at > ?)",
+                params![now.0],
+            );
+        }
+        _ => {
+            select.push(
+                "AND CASE WHEN status = 'PENDING' AND expires_at <= ? THEN 'EXPIRED' ELSE status END",
+                params![now.0],
+            );
+            select.any_of("IN", &statuses);
+        }
+    }
 }
 
 fn detail_text(approval: &Approval) -> Result<Option<String>> {

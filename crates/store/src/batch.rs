@@ -8,8 +8,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use stationmaster_kernel::{Error, Result, Timestamp, Work};
+use stationmaster_kernel::{Error, Result, Work};
 
+use crate::clock::Moment;
 use crate::handle::Handle;
 use crate::sql::{Driver, Failure, FailureKind};
 
@@ -18,8 +19,8 @@ const TRIES: u32 = 5;
 
 /// A connection that writes.
 pub(crate) trait Connection: Driver {
-    /// Begins a transaction; gives the time and the last position given out.
-    fn begin(&mut self) -> Result<(Timestamp, i64), Failure>;
+    /// Begins a transaction; gives its moment and the last position given out.
+    fn begin(&mut self) -> Result<(Moment, i64), Failure>;
     /// Makes the transaction durable; `appended` says whether readers of the log are to be woken.
     /// Whatever follows, the transaction is over.
     fn commit(&mut self, position: i64, appended: bool) -> Result<(), CommitFailure>;
@@ -126,7 +127,7 @@ enum Attempt {
     Unknown(Failure),
 }
 
-fn begin(connection: &mut dyn Connection) -> Result<(Timestamp, i64), Failure> {
+fn begin(connection: &mut dyn Connection) -> Result<(Moment, i64), Failure> {
     let mut turn = 0;
     loop {
         match connection.begin() {
@@ -144,14 +145,20 @@ fn begin(connection: &mut dyn Connection) -> Result<(Timestamp, i64), Failure> {
 }
 
 fn attempt(connection: &mut dyn Connection, works: &mut [Box<dyn Work>]) -> Attempt {
-    let (now, mut position) = match begin(connection) {
+    let (moment, mut position) = match begin(connection) {
         Ok(begun) => begun,
         Err(failure) => return Attempt::NotBegun(failure),
     };
     let mut outcomes = Vec::with_capacity(works.len());
     let mut appended = false;
     for work in works {
-        match run_one(connection, work.as_mut(), now, &mut position, &mut appended) {
+        match run_one(
+            connection,
+            work.as_mut(),
+            &moment,
+            &mut position,
+            &mut appended,
+        ) {
             Ok(outcome) => outcomes.push(outcome),
             Err(failure) => {
                 connection.rollback();
@@ -170,12 +177,12 @@ fn attempt(connection: &mut dyn Connection, works: &mut [Box<dyn Work>]) -> Atte
 fn run_one(
     connection: &mut dyn Connection,
     work: &mut dyn Work,
-    now: Timestamp,
+    moment: &Moment,
     position: &mut i64,
     appended: &mut bool,
 ) -> Result<Result<()>, Failure> {
     connection.control("SAVEPOINT command")?;
-    let mut handle = Handle::new(as_driver(connection), now, *position);
+    let mut handle = Handle::new(as_driver(connection), moment.clone(), *position);
     let outcome = catch_unwind(AssertUnwindSafe(|| work.run(&mut handle)));
     let (failed, last, wrote_events) = (handle.failure(), handle.position(), handle.has_appended());
     // Positions are not given out twice even when a command is rolled back: holes are harmless.

@@ -3,12 +3,31 @@
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
+use jiff::tz::TimeZone;
 use stationmaster_kernel::Timestamp;
 
-/// The system's clock, moved by an offset that a test may write into a file.
-#[derive(Debug, Clone, Default)]
+/// The system's clock, moved by an offset that a test may write into a file, and the time zone in
+/// which days are counted.
+#[derive(Debug, Clone)]
 pub struct Clock {
     offset_file: Option<PathBuf>,
+    zone: TimeZone,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            offset_file: None,
+            zone: TimeZone::UTC,
+        }
+    }
+}
+
+/// When a transaction happens: its time, and the time zone in which its day is counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    pub now: Timestamp,
+    pub zone: TimeZone,
 }
 
 impl Clock {
@@ -18,6 +37,26 @@ impl Clock {
     pub fn moved_by(file: PathBuf) -> Self {
         Self {
             offset_file: Some(file),
+            ..Self::default()
+        }
+    }
+
+    /// The same clock, with days counted in this zone; in UTC otherwise.
+    #[must_use]
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// The moment it is now.
+    pub(crate) fn moment(&self) -> Moment {
+        self.moment_of(self.now())
+    }
+
+    /// The moment when the database's own clock, moved by this one's offset, shows `now`.
+    pub(crate) fn moment_of(&self, now: Timestamp) -> Moment {
+        Moment {
+            now,
+            zone: self.zone.clone(),
         }
     }
 
@@ -29,7 +68,7 @@ impl Clock {
             .unwrap_or(0)
     }
 
-    /// The moment it is now.
+    /// The time it is now.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,

@@ -2,19 +2,21 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stationmaster_kernel::page::Position;
 use stationmaster_kernel::{Error, Result, Timestamp, Tx, Work};
 use uuid::Uuid;
 
+use crate::clock::Moment;
 use crate::sql::{Driver, Failure, FailureKind, Param, Row, Select};
 
 /// One transaction. Once a statement has failed it refuses everything else, so that no rule can
 /// go on in a transaction that is lost.
 pub(crate) struct Handle<'a> {
     driver: &'a mut dyn Driver,
-    now: Timestamp,
+    moment: Moment,
     /// The last position given out.
     position: i64,
     failed: Option<FailureKind>,
@@ -22,10 +24,10 @@ pub(crate) struct Handle<'a> {
 }
 
 impl<'a> Handle<'a> {
-    pub(crate) fn new(driver: &'a mut dyn Driver, now: Timestamp, position: i64) -> Self {
+    pub(crate) fn new(driver: &'a mut dyn Driver, moment: Moment, position: i64) -> Self {
         Self {
             driver,
-            now,
+            moment,
             position,
             failed: None,
             appended: false,
@@ -114,10 +116,10 @@ impl<'a> Handle<'a> {
 /// one did.
 pub(crate) fn run_query(
     driver: &mut dyn Driver,
-    now: Timestamp,
+    moment: Moment,
     work: &mut dyn Work,
 ) -> (Result<()>, Option<FailureKind>) {
-    let mut handle = Handle::new(driver, now, 0);
+    let mut handle = Handle::new(driver, moment, 0);
     let outcome = catch_unwind(AssertUnwindSafe(|| work.run(&mut handle)));
     let outcome = match (outcome, handle.failed) {
         // What it says after a failure that it swallowed cannot be believed.
@@ -130,7 +132,11 @@ pub(crate) fn run_query(
 
 impl Tx for Handle<'_> {
     fn now(&self) -> Timestamp {
-        self.now
+        self.moment.now
+    }
+
+    fn zone(&self) -> &TimeZone {
+        &self.moment.zone
     }
 
     fn mint(&mut self, prefix: &str) -> String {

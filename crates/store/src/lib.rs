@@ -23,6 +23,7 @@ mod agent;
 mod alert;
 mod approval;
 mod board;
+mod cost;
 mod document;
 mod event;
 mod grant;

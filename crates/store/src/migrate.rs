@@ -30,6 +30,9 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0019_webhook",
     "0020_spawn",
     "0021_claimable",
+    "0026_guard_more",
+    "0029_cost",
+    "0030_standup_report",
 ];
 
 /// Runs what is missing. The caller has begun a transaction and commits it; `script` runs a text

@@ -1,13 +1,16 @@
 //! Versions of the rules.
 
-use stationmaster_kernel::policy::{Policies, Version};
+use stationmaster_kernel::policy::{Head, Policies, Version};
 use stationmaster_kernel::{Result, Timestamp};
 
 use crate::handle::Handle;
-use crate::sql::{Row, Select, params};
+use crate::sql::{Param, Row, Select, params};
 
 const COLUMNS: &str =
-    "SELECT version, scope, document, created_by, created_at, removed FROM policy";
+    "SELECT version, scope, document, digest, created_by, created_at, removed FROM policy";
+/// Only the newest version of each scope.
+const NEWEST: &str =
+    "version = (SELECT MAX(version) FROM policy newer WHERE newer.scope = policy.scope)";
 
 impl Policies for Handle<'_> {
     fn policy(&mut self, scope: &str) -> Result<Option<Version>> {
@@ -16,12 +19,13 @@ impl Policies for Handle<'_> {
 
     fn insert_policy(&mut self, version: &Version) -> Result<()> {
         self.execute(
-            "INSERT INTO policy (version, scope, document, created_by, created_at, removed) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO policy (version, scope, document, digest, created_by, created_at, removed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 version.version,
                 &version.scope,
                 &version.document,
+                &version.digest,
                 &version.created_by,
                 version.created_at.0,
                 i64::from(version.removed),
@@ -32,11 +36,25 @@ impl Policies for Handle<'_> {
 
     fn policy_scopes(&mut self) -> Result<Vec<Version>> {
         let mut select = Select::new(COLUMNS);
-        select.push(
-            "WHERE version = (SELECT MAX(version) FROM policy newer WHERE newer.scope = policy.scope) ORDER BY scope",
-            &[],
-        );
+        let newest = format!("WHERE {NEWEST} ORDER BY scope");
+        select.push(&newest, &[]);
         self.all(&select, read)
+    }
+
+    fn policy_heads(&mut self, scopes: &[String]) -> Result<Vec<Head>> {
+        let names: Vec<Param<'_>> = scopes.iter().map(|scope| scope.into()).collect();
+        let newest = format!("WHERE {NEWEST}");
+        let mut select = Select::new("SELECT scope, version, digest, removed FROM policy");
+        select.push(&newest, &[]);
+        select.any_of("AND scope IN", &names);
+        self.all(&select, |mut row| {
+            Ok(Head {
+                scope: row.text()?,
+                version: row.int()?,
+                digest: row.text()?,
+                removed: row.int()? != 0,
+            })
+        })
     }
 
     fn policy_versions(&mut self, scope: &str, limit: u32) -> Result<Vec<Version>> {
@@ -54,6 +72,7 @@ fn read(mut row: Row) -> Result<Version> {
         version: row.int()?,
         scope: row.text()?,
         document: row.text()?,
+        digest: row.text()?,
         created_by: row.text()?,
         created_at: Timestamp(row.int()?),
         removed: row.int()? != 0,

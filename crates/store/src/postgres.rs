@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::batch::{CommitFailure, Connection};
+use crate::clock::Moment;
 use crate::handle::run_query;
 use crate::sql::{Driver, Failure, FailureKind, Param, Row, Value};
 use crate::workers::{Bounds, Pool, Wakers, write_loop};
@@ -193,15 +194,15 @@ fn read_once(
     connection: &mut PostgresConnection,
     work: &mut dyn Work,
 ) -> (Result<(), Error>, Option<FailureKind>) {
-    let now = match connection.begin() {
-        Ok((now, _)) => now,
+    let moment = match connection.begin() {
+        Ok((moment, _)) => moment,
         Err(failure) => {
             connection.rollback();
             let kind = failure.kind;
             return (Err(failure.into_error()), Some(kind));
         }
     };
-    let settled = run_query(connection, now, work);
+    let settled = run_query(connection, moment, work);
     connection.rollback();
     settled
 }
@@ -340,7 +341,7 @@ impl Driver for PostgresConnection {
 }
 
 impl Connection for PostgresConnection {
-    fn begin(&mut self) -> Result<(Timestamp, i64), Failure> {
+    fn begin(&mut self) -> Result<(Moment, i64), Failure> {
         self.reconnect_if_lost()?;
         if self.access == Access::Write {
             self.lock()?;
@@ -359,8 +360,9 @@ impl Connection for PostgresConnection {
             .ok_or_else(|| bug("the sequence is gone"))?;
         let position = row.int().map_err(bug)?;
         let now = row.int().map_err(bug)?;
+        let clock = &self.server.clock;
         Ok((
-            Timestamp(now.saturating_add(self.server.clock.offset_ms())),
+            clock.moment_of(Timestamp(now.saturating_add(clock.offset_ms()))),
             position,
         ))
     }

@@ -1,11 +1,8 @@
 //! Runs.
 
-use stationmaster_kernel::kind::TaskKind;
 use stationmaster_kernel::lease::{Fence, Lease};
-use stationmaster_kernel::run::{CostRow, Run, RunFilter, Runs, Spend, Status};
-use stationmaster_kernel::{
-    Handle as Name, MicroUsd, Position, Result, RunId, TaskId, TenantId, Timestamp,
-};
+use stationmaster_kernel::run::{Run, RunFilter, Runs, Spend, Status};
+use stationmaster_kernel::{Handle as Name, Position, Result, RunId, TaskId, TenantId, Timestamp};
 
 use crate::handle::{Handle, from_optional_json, to_optional_json};
 use crate::sql::{Row, Select, malformed, params};
@@ -110,23 +107,6 @@ impl Runs for Handle<'_> {
         self.number(sql, params)
     }
 
-    fn run_costs(&mut self, filter: &RunFilter) -> Result<Vec<CostRow>> {
-        let mut select = Select::new(
-            "SELECT run.model, (SELECT kind FROM task WHERE task.id = run.task) AS kind, COUNT(*), \
-             CAST(SUM(run.cost_microusd) AS BIGINT) FROM run",
-        );
-        narrow(&mut select, filter);
-        select.push("GROUP BY 1, 2 ORDER BY 1, 2", &[]);
-        self.all(&select, |mut row| {
-            Ok(CostRow {
-                model: row.text()?,
-                kind: row.optional_text()?.as_deref().and_then(TaskKind::parse),
-                runs: row.count()?,
-                cost: MicroUsd(row.count()?),
-            })
-        })
-    }
-
     fn due_runs(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Run>> {
         self.query(
             select!("WHERE status = 'RUNNING' AND due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at LIMIT ?2"),
@@ -147,8 +127,7 @@ fn narrow<'a>(select: &mut Select<'a>, filter: &'a RunFilter) {
         )
         .filter("AND run.agent = ?", filter.agent.as_ref().map(Name::as_str))
         .filter("AND run.task = ?", filter.task.as_ref().map(TaskId::as_str))
-        .filter("AND run.status = ?", filter.status.map(Status::as_str))
-        .filter("AND run.started_at >= ?", filter.since.map(|at| at.0));
+        .filter("AND run.status = ?", filter.status.map(Status::as_str));
 }
 
 fn detail_text(run: &Run) -> Result<Option<String>> {

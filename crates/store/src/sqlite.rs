@@ -7,9 +7,10 @@ use crossbeam_channel::Receiver;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection as Sqlite, ErrorCode, OpenFlags, ToSql};
-use stationmaster_kernel::{Error, Store, Timestamp, Work};
+use stationmaster_kernel::{Error, Store, Work};
 
 use crate::batch::{CommitFailure, Connection};
+use crate::clock::Moment;
 use crate::handle::run_query;
 use crate::sql::{Driver, Failure, FailureKind, Param, Row, Value};
 use crate::workers::{Bounds, Pool, Wakers, write_loop};
@@ -154,8 +155,8 @@ fn read_loop(
 
 fn read_one(connection: &mut SqliteConnection, work: &mut dyn Work) -> Result<(), Error> {
     connection.control("BEGIN").map_err(Failure::into_error)?;
-    let now = connection.clock.now();
-    let (outcome, _) = run_query(connection, now, work);
+    let moment = connection.clock.moment();
+    let (outcome, _) = run_query(connection, moment, work);
     connection.rollback();
     outcome
 }
@@ -193,7 +194,7 @@ impl Driver for SqliteConnection {
 }
 
 impl Connection for SqliteConnection {
-    fn begin(&mut self) -> Result<(Timestamp, i64), Failure> {
+    fn begin(&mut self) -> Result<(Moment, i64), Failure> {
         self.control("BEGIN IMMEDIATE")?;
         let rows = self.query("SELECT value FROM sequence WHERE name = 'position'", &[])?;
         let position = rows
@@ -203,7 +204,7 @@ impl Connection for SqliteConnection {
             .transpose()
             .map_err(bug)?
             .unwrap_or(0);
-        Ok((self.clock.now(), position))
+        Ok((self.clock.moment(), position))
     }
 
     fn commit(&mut self, position: i64, _appended: bool) -> Result<(), CommitFailure> {

@@ -296,10 +296,8 @@ async fn vector_9_money_is_counted_once_and_pauses_who_has_none() {
     let warned = spend(&second, 4.55).await;
     assert_eq!(warned["budgetWarning"]["type"], "EXCEEDED", "{warned}");
     let paused = agent().await;
-    assert_eq!(
-        (&paused["status"], &paused["spendToday"]),
-        (&json!("PAUSED"), &json!(5.0))
-    );
+    assert_eq!(paused["status"], "PAUSED");
+    assert_eq!(paused["spendToday"].as_f64(), Some(5.0));
     assert_eq!(
         shown(&api, &format!("/tasks/{task}")).await["status"],
         "NEEDS_APPROVAL"

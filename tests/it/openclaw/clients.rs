@@ -17,7 +17,7 @@ use crate::support::api::Json as _;
 use crate::support::wait::PATIENCE;
 
 /// Where `./test` installed the clients.
-fn installed() -> PathBuf {
+pub(super) fn installed() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/clients")
 }
 
@@ -30,7 +30,7 @@ async fn token(api: &Api, id: &str) -> String {
 }
 
 /// Runs a client to its end; gives what it printed.
-async fn run(mut command: Command) -> String {
+pub(super) async fn run(mut command: Command) -> String {
     command.stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE * 3, command.output())
         .await
@@ -46,7 +46,7 @@ async fn run(mut command: Command) -> String {
 
 /// The steps of a transcript that should have succeeded, and did.
 #[track_caller]
-fn check_transcript(transcript: &str) {
+pub(super) fn check_transcript(transcript: &str) {
     let lines: Vec<Value> = transcript
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))

@@ -2,8 +2,11 @@
 
 mod acceptance;
 mod agents;
+mod cli;
 mod clients;
 mod envelope;
+mod guard;
+mod install;
 mod mcp;
 mod messages;
 mod races;

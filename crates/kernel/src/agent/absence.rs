@@ -1,5 +1,5 @@
 //! What time alone does to an agent: a pause ends, silence becomes absence, a spawned agent's life
-//! is over (OpenClaw contract §6, §7, §9.4).
+//! is over, a new day brings new money (OpenClaw contract §6, §7, §9.3, §9.4).
 //!
 //! [`Agent::as_of`] says it to whoever reads; [`settle_due`] writes it down and does what follows.
 
@@ -10,7 +10,7 @@ use super::work::{self, block};
 use super::{Agent, Status};
 use crate::alert::{self, NewAlert, Severity};
 use crate::state::State;
-use crate::{Principal, Result, Timestamp, Tx};
+use crate::{Principal, Result, Timestamp, Tx, budget};
 
 /// No agent is taken for dead sooner.
 const MIN_SILENCE: Duration = Duration::from_secs(300);
@@ -28,10 +28,15 @@ impl Agent {
         if detail.closed {
             return None;
         }
-        [detail.status_until, self.silent_at(), detail.closes_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            detail.status_until,
+            self.silent_at(),
+            detail.closes_at,
+            detail.purse.replenished_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When its silence means that it is gone; once it is, when its tasks are taken for blocked.
@@ -70,6 +75,10 @@ impl Agent {
             self.detail.status_reason = None;
             self.detail.status_until = None;
         }
+        if is_over(self.detail.purse.replenished_at()) && budget::holds_up(&self) {
+            self.status = Status::Active;
+            self.detail.status_reason = None;
+        }
         if self.status == Status::Active && is_over(self.silent_at()) {
             self.detail.offline_since = self.silent_at();
             self.status = Status::Offline;
@@ -99,7 +108,7 @@ pub fn settle_due(tx: &mut dyn Tx, limit: u32) -> Result<u32> {
     Ok(settled)
 }
 
-/// Ends a pause or a life whose time has come.
+/// Ends a pause or a life whose time has come, and a day whose money was gone.
 pub(super) fn end_what_is_over(tx: &mut dyn Tx, agent: &mut Agent) -> Result<()> {
     let now = tx.now();
     let is_over = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
@@ -112,6 +121,9 @@ pub(super) fn end_what_is_over(tx: &mut dyn Tx, agent: &mut Agent) -> Result<()>
     }
     if is_over(agent.detail.status_until) {
         set_status(tx, &who, agent, Status::Active, None)?;
+    }
+    if is_over(agent.detail.purse.replenished_at()) {
+        budget::begin_day(tx, agent)?;
     }
     Ok(())
 }

@@ -106,9 +106,9 @@ pub struct Detail {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Purse {
-    /// The day these figures are of, as days since 1970 in the budget's time zone. Another day's
-    /// figures count as nothing, but for what is reserved.
-    pub day: i64,
+    /// When the day ends that these figures are of. After it they count as nothing, but for what
+    /// is reserved.
+    pub until: Timestamp,
     pub spent: MicroUsd,
     /// What an operator allowed on top for that day.
     pub extra: MicroUsd,

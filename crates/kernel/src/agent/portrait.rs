@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use super::{Agent, find};
+use crate::cost::CostFilter;
 use crate::run::{self, Run, RunFilter};
 use crate::state::State;
+use crate::stats::Period;
 use crate::task::{BoardOrder, BoardPage, Task};
-use crate::{Handle, MicroUsd, Result, TaskId, TenantId, Timestamp, Tx};
+use crate::{Handle, MicroUsd, Result, TaskId, TenantId, Tx};
 
 /// So many runs are shown.
 const RUNS_SHOWN: u32 = 10;
 /// How long tasks take is told from so many that ended last.
 const TASKS_TIMED: u32 = 100;
-const DAY_MILLIS: i64 = 86_400_000;
-/// 1 January 1970 was a Thursday.
-const EPOCH_DAY_OF_WEEK: i64 = 3;
 
 /// An agent and how it has been doing.
 #[derive(Debug, Clone)]
@@ -22,7 +21,7 @@ pub struct Portrait {
     pub agent: Agent,
     pub tasks_completed: u64,
     pub tasks_in_progress: u64,
-    /// Since Monday, UTC.
+    /// Since Monday, in the installation's time zone.
     pub spent_this_week: MicroUsd,
     /// From the start to the end of its latest tasks; `None` when none has ended.
     pub average_task: Option<Duration>,
@@ -39,7 +38,6 @@ pub struct Portrait {
 /// `agent_not_found`.
 pub fn portrait(tx: &mut dyn Tx, tenant: &TenantId, handle: &Handle) -> Result<Portrait> {
     let agent = find(tx, tenant, handle)?;
-    let now = tx.now();
     let latest = BoardPage {
         order: BoardOrder::UpdatedAt,
         descending: true,
@@ -56,17 +54,15 @@ pub fn portrait(tx: &mut dyn Tx, tenant: &TenantId, handle: &Handle) -> Result<P
         agent: Some(handle.clone()),
         ..RunFilter::default()
     };
-    let this_week = RunFilter {
-        since: Some(monday(now)),
-        ..runs.clone()
+    let this_week = CostFilter {
+        tenant: Some(tenant.clone()),
+        agent: Some(handle.clone()),
+        since: Period::Week.since(tx)?,
     };
-    let costs = tx.run_costs(&this_week)?;
     Ok(Portrait {
         tasks_completed: tx.held_task_count(tenant, handle, &[State::Done])?,
         tasks_in_progress: tx.held_task_count(tenant, handle, &[State::InProgress])?,
-        spent_this_week: costs
-            .iter()
-            .fold(MicroUsd::ZERO, |sum, row| sum.plus(row.cost)),
+        spent_this_week: tx.cost(&this_week)?.cost,
         average_task: average(&done),
         error_rate: error_rate(tx, &runs)?,
         recent_runs: tx.runs(&runs, 0, RUNS_SHOWN)?,
@@ -106,31 +102,4 @@ fn average(done: &[Task]) -> Option<Duration> {
     Some(Duration::from_millis(
         sum.checked_div(lengths.len() as u64)?,
     ))
-}
-
-/// When the week began.
-fn monday(now: Timestamp) -> Timestamp {
-    let day = now.0.div_euclid(DAY_MILLIS);
-    let since_monday = (day + EPOCH_DAY_OF_WEEK).rem_euclid(7);
-    Timestamp((day - since_monday) * DAY_MILLIS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_week_begins_on_monday() {
-        for (now, begins) in [
-            ("2026-11-16T00:00:00Z", "2026-11-16T00:00:00Z"),
-            ("2026-11-21T23:59:59Z", "2026-11-16T00:00:00Z"),
-            ("2026-11-22T23:59:59Z", "2026-11-16T00:00:00Z"),
-            ("2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z"),
-            ("1970-01-01T00:00:00Z", "1969-12-29T00:00:00Z"),
-        ] {
-            let at =
-                |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
-            assert_eq!(monday(at(now)), at(begins), "{now}");
-        }
-    }
 }

@@ -100,7 +100,7 @@ pub(super) fn spawner(tx: &mut dyn Tx, who: &Principal, new: &NewAgent) -> Resul
             .with_detail("requiredRole", Rank::Specialist.as_str()));
     }
     let task = task_of(tx, &agent, new)?;
-    let limits = policy::settings(tx)?.spawn;
+    let limits = policy::settings(tx, &agent.tenant)?.spawn;
     let passed = standing(tx, &agent, Some(&task.id))?.passed(limits, agent.detail.max_sub_agents);
     if let Some((rule, most)) = passed {
         return Err(Error::conflict(

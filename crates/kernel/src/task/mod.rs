@@ -15,6 +15,7 @@ pub use change::{BoardChange, assign, change};
 pub use create::{NewBoardTask, create_on_board};
 pub use free::{create, get, list, update};
 pub(crate) use handed_in::{check_artifacts, check_content};
+pub(crate) use requirement::{check_dependencies, collect as collect_missing};
 pub use step::{NewStep, Stepped, step};
 pub use who::{allowed_steps, check_who};
 
@@ -169,6 +170,8 @@ pub struct Detail {
     pub token_count: u64,
     /// An operator let it go over its budget this far.
     pub extra_budget: MicroUsd,
+    /// More was asked for because the budget is gone.
+    pub budget_exceeded: bool,
     /// Somebody was told that it costs more than estimated.
     pub estimate_passed: bool,
     pub blocked_reason: Option<String>,

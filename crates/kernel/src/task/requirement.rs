@@ -17,7 +17,7 @@ const MOST_DEPENDENCIES: usize = 1_000;
 ///
 /// # Errors
 /// Whatever the store meets.
-pub(super) fn collect(
+pub(crate) fn collect(
     tx: &mut dyn Tx,
     problems: &mut Problems,
     who: &Principal,
@@ -178,7 +178,7 @@ fn check_checklist(problems: &mut Problems, task: &Task, checklist: Option<&Chec
 ///
 /// # Errors
 /// `dependencies_not_done`, naming them.
-pub(super) fn check_dependencies(tx: &mut dyn Tx, task: &Task) -> Result<()> {
+pub(crate) fn check_dependencies(tx: &mut dyn Tx, task: &Task) -> Result<()> {
     let Some(plan) = &task.detail.plan else {
         return Ok(());
     };

@@ -12,17 +12,21 @@
 
 mod agents;
 mod approvals;
+mod asked;
 mod batches;
 mod board;
+mod crew;
 mod documents;
 mod events;
 mod faults;
+mod grants;
 mod idempotency;
 mod instances;
 mod limits;
 mod lost;
 mod notifications;
 mod opening;
+mod policies;
 mod properties;
 mod runs;
 mod standups;

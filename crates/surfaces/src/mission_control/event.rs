@@ -149,6 +149,8 @@ fn shown(what: &Happening) -> Option<(&'static str, Value)> {
         | Happening::AgentRegistered(_)
         | Happening::RunStarted(_)
         | Happening::RunEnded(_)
+        | Happening::RunUpdated(_)
+        | Happening::StandupReported(_)
         | Happening::AgentUpdated(_)
         | Happening::AgentStatusChanged { .. }
         | Happening::AgentTokenIssued(_)

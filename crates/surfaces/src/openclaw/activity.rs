@@ -265,10 +265,19 @@ fn tell(what: &Happening) -> Option<Told> {
                 ("RUN", it.id.to_string()),
             )
         },
+        Happening::RunUpdated(it) => Told {
+            after: Some(json!({"status": it.status.as_str()})),
+            metadata: json!({"costUsd": it.cost().as_dollars(), "tokens": it.tokens()}),
+            ..told(
+                "RUN_UPDATED",
+                format!("More is known of a run of agent {}", it.agent),
+                ("RUN", it.id.to_string()),
+            )
+        },
         Happening::ToolCallStarted(it) => Told {
             metadata: json!({"toolName": it.tool, "riskLevel": it.level.as_str(),
                 "policyResult": it.judged.as_ref().map(|judged| judged.decision.clone()),
-                "grantId": it.judged.as_ref().and_then(|judged| judged.grant.as_ref()).map(ToString::to_string)}),
+                "grantIds": it.judged.as_ref().map(|judged| ids(&judged.grants))}),
             ..told(
                 "TOOL_CALL_STARTED",
                 format!("Agent {} called {}", it.agent, it.tool),
@@ -300,7 +309,7 @@ fn tell(what: &Happening) -> Option<Told> {
             )
         },
         Happening::ApprovalCreated(it) => approval_told("APPROVAL_REQUESTED", it),
-        Happening::ApprovalUpdated(it) => approval_told(approval_action(it.status), it),
+        Happening::ApprovalUpdated(it) => approval_told(approval_action(it), it),
         Happening::GrantChanged { grant, change } => Told {
             metadata: json!({"approvalId": grant.approval.as_str(), "change": change, "usesLeft": grant.uses_left}),
             ..told(
@@ -368,6 +377,15 @@ fn tell(what: &Happening) -> Option<Told> {
             format!("The standup of {}", it.date),
             ("DOCUMENT", it.document.to_string()),
         ),
+        Happening::StandupReported(it) => Told {
+            metadata: json!({"date": it.date, "spentTodayUsd": it.spent_today.as_dollars(),
+                "pendingApprovals": it.pending_approvals}),
+            ..told(
+                "STANDUP_REPORT",
+                format!("The standup of {}", it.date),
+                ("STANDUP", it.date.clone()),
+            )
+        },
         Happening::NotificationCreated(_)
         | Happening::NotificationDelivered(_)
         | Happening::NotificationFailed(_)
@@ -386,9 +404,11 @@ fn run_action(status: run::Status) -> &'static str {
     }
 }
 
-fn approval_action(status: approval::Status) -> &'static str {
-    match status {
-        approval::Status::Pending => "APPROVAL_REQUESTED",
+fn approval_action(it: &approval::Approval) -> &'static str {
+    match it.status {
+        // One that still waits was told of again, or approved by the first of two.
+        approval::Status::Pending if it.detail.escalated => "APPROVAL_ESCALATED",
+        approval::Status::Pending => "APPROVAL_APPROVED",
         approval::Status::Approved => "APPROVAL_APPROVED",
         approval::Status::Denied => "APPROVAL_DENIED",
         approval::Status::Expired => "APPROVAL_EXPIRED",
@@ -408,7 +428,8 @@ fn approval_told(action: &'static str, it: &approval::Approval) -> Told {
         target: Some(("APPROVAL", it.id.to_string())),
         before: None,
         after: Some(json!({"status": it.status.as_str()})),
-        metadata: json!({"reason": it.decision_note, "decidedBy": it.decided_by}),
+        metadata: json!({"reason": it.decision_note, "decidedBy": it.decided_by,
+            "approvedBy": it.detail.approvers}),
     }
 }
 
@@ -424,10 +445,14 @@ fn judged(action: &'static str, it: &Judgement) -> Told {
             "riskLevel": it.risk,
             "violations": it.violations,
             "action": it.action,
-            "grantId": it.grant.as_ref().map(ToString::to_string),
+            "grantIds": ids(&it.grants),
             "policyVersion": it.policy_version,
         }),
     }
+}
+
+fn ids(grants: &[stationmaster_kernel::GrantId]) -> Vec<String> {
+    grants.iter().map(ToString::to_string).collect()
 }
 
 /// Under which names the log keeps what an action names; empty for an action that there is not.
@@ -446,6 +471,7 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "DOCUMENT_CREATED" => &["document.created"],
         "DOCUMENT_UPDATED" => &["document.updated"],
         "RUN_STARTED" => &["run.started"],
+        "RUN_UPDATED" => &["run.updated"],
         "RUN_COMPLETED" | "RUN_FAILED" => &["run.ended"],
         "TOOL_CALL_STARTED" => &["tool_call.started"],
         "TOOL_CALL_COMPLETED" => &["tool_call.completed"],
@@ -453,16 +479,15 @@ fn kinds(action: &str) -> &'static [&'static str] {
         "POLICY_VIOLATION" => &["policy.violated"],
         "POLICY_UPDATED" => &["policy.updated"],
         "APPROVAL_REQUESTED" => &["approval.created"],
-        "APPROVAL_APPROVED" | "APPROVAL_DENIED" | "APPROVAL_EXPIRED" | "APPROVAL_CANCELED" => {
-            &["approval.updated"]
-        }
+        "APPROVAL_APPROVED" | "APPROVAL_DENIED" | "APPROVAL_EXPIRED" | "APPROVAL_CANCELED"
+        | "APPROVAL_ESCALATED" => &["approval.updated"],
         "GRANT_CHANGED" => &["grant.changed"],
         "LOOP_DETECTED" => &["loop.detected"],
         "BUDGET_EXCEEDED" => &["budget.exceeded"],
         "ALERT_RAISED" => &["alert.raised"],
         "ALERT_UPDATED" => &["alert.changed"],
         "OPERATOR_MODE_UPDATED" => &["operator.mode_changed"],
-        "STANDUP_REPORT" => &["standup.created", "standup.updated"],
+        "STANDUP_REPORT" => &["standup.created", "standup.updated", "standup.reported"],
         _ => &[],
     }
 }

@@ -7,11 +7,12 @@ use serde::Serialize;
 use stationmaster_http::App;
 use stationmaster_http::fields::Fields;
 use stationmaster_kernel::agent::{self, AgentFilter, Command, NewAgent, Order, Rank, Status};
+use stationmaster_kernel::budget::{self, Day};
 use stationmaster_kernel::error::Problems;
 use stationmaster_kernel::kind::TaskKind;
 use stationmaster_kernel::run::Run;
 use stationmaster_kernel::task::Task;
-use stationmaster_kernel::{Error, Object, Timestamp, budget};
+use stationmaster_kernel::{Error, Object};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -78,10 +79,10 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    /// The agent as it is at `now`.
-    pub(super) fn of(it: agent::Agent, now: Timestamp) -> Self {
-        let purse = it.detail.purse.today(now);
-        let remaining = budget::left(&it, now);
+    /// The agent as it is on this day.
+    pub(super) fn of(it: agent::Agent, day: Day) -> Self {
+        let purse = it.detail.purse.today(day.now);
+        let remaining = budget::left(&it, day.now);
         let detail = it.detail;
         Self {
             id: it.handle.into(),
@@ -104,7 +105,7 @@ impl Agent {
             budget_per_run: detail.budget_per_run.map(Dollars::from),
             spend_today: purse.spent.into(),
             budget_remaining: remaining.map(Dollars::from),
-            spend_reset_at: budget::next_day(now).into(),
+            spend_reset_at: day.ends_at.into(),
             can_spawn: detail.can_spawn,
             max_sub_agents: detail.max_sub_agents,
             parent_agent_id: detail.parent.map(String::from),
@@ -308,11 +309,11 @@ async fn list(
     };
     problems.into_result()?;
     look(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         let (found, total) = agent::list(tx, &filter, offset, limit)?;
         let shown = u64::from(offset) + found.len() as u64;
         Ok(Agents {
-            agents: found.into_iter().map(|it| Agent::of(it, now)).collect(),
+            agents: found.into_iter().map(|it| Agent::of(it, day)).collect(),
             total,
             has_more: shown < total,
         })
@@ -352,10 +353,10 @@ async fn register(
     };
     fields.finish()?;
     once.run(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         let (made, issued) = agent::register(tx, &who, new.clone(), &hash)?;
         let mut shown = Registered {
-            agent: Agent::of(made, now),
+            agent: Agent::of(made, day),
             token: None,
             token_id: issued.id.into(),
             token_expires_at: issued.expires_at.map(String::from),
@@ -385,9 +386,9 @@ async fn get(
     let handle = caller.agent_named(&id)?;
     let who = caller.within(query.get("tenantId"))?;
     look(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         let found = agent::portrait(tx, who.tenant()?, &handle)?;
-        let agent = Agent::of(found.agent, now);
+        let agent = Agent::of(found.agent, day);
         Ok(AgentDetail {
             stats: Stats {
                 tasks_completed: found.tasks_completed,
@@ -451,9 +452,9 @@ async fn change(
     };
     fields.finish()?;
     once.run(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         let changed = agent::update(tx, &who, &handle, change.clone())?;
-        Answer::ok(&Agent::of(changed, now))
+        Answer::ok(&Agent::of(changed, day))
     })
     .await
 }
@@ -519,10 +520,10 @@ async fn control(
         duration,
     };
     once.run(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         let done = agent::control(tx, &who, &handle, &order)?;
         Answer::ok(&Controlled {
-            agent: Agent::of(done.agent, now),
+            agent: Agent::of(done.agent, day),
             affected_tasks: done.affected.into_iter().map(TaskLine::from).collect(),
         })
     })

@@ -5,8 +5,9 @@ use axum::response::Response;
 use serde::Serialize;
 use stationmaster_http::App;
 use stationmaster_kernel::agent::{self, Health, NewBeat};
+use stationmaster_kernel::budget::{self, Day};
 use stationmaster_kernel::notification::Notification;
-use stationmaster_kernel::{Error, NotificationId, Object, TaskId, Timestamp, budget};
+use stationmaster_kernel::{Error, NotificationId, Object, TaskId};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -112,17 +113,17 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn of(agent: &agent::Agent, now: Timestamp) -> Self {
-        let purse = agent.detail.purse.today(now);
+    pub(super) fn of(agent: &agent::Agent, day: Day) -> Self {
+        let purse = agent.detail.purse.today(day.now);
         Self {
             daily: agent
                 .detail
                 .budget_daily
                 .map(|daily| daily.plus(purse.extra).into()),
             spent_today: purse.spent.into(),
-            remaining: budget::left(agent, now).map(Dollars::from),
+            remaining: budget::left(agent, day.now).map(Dollars::from),
             per_run_cap: agent.detail.budget_per_run.map(Dollars::from),
-            resets_at: budget::next_day(now).into(),
+            resets_at: day.ends_at.into(),
         }
     }
 }
@@ -179,7 +180,7 @@ async fn beat(
         acknowledged: acknowledged.into_iter().map(NotificationId::new).collect(),
     };
     once.run(&app, move |tx| {
-        let now = tx.now();
+        let day = budget::day(tx)?;
         let beat = agent::beat(tx, &who, &new)?;
         let counts = beat.counts;
         let reply = Answer::ok(&Reply {
@@ -198,7 +199,7 @@ async fn beat(
                 .collect(),
             assigned_tasks: beat.assigned.into_iter().map(TaskLine::from).collect(),
             claimable_tasks: beat.claimable.into_iter().map(TaskLine::from).collect(),
-            budget: Budget::of(&beat.agent, now),
+            budget: Budget::of(&beat.agent, day),
             next_heartbeat_sec: beat.agent.detail.heartbeat_interval.unwrap_or(900),
             agent: Standing {
                 id: beat.agent.handle.into(),
@@ -206,7 +207,7 @@ async fn beat(
                 status_reason: beat.agent.detail.status_reason,
                 health: beat.agent.health.map(|word| health(&word)),
             },
-            server_time: now.into(),
+            server_time: day.now.into(),
             warnings: beat.warnings,
         })?;
         // Thousands of agents say every few minutes that they are well; none of that is kept.

@@ -6,18 +6,27 @@
 
 mod activity;
 mod agent;
+mod alert;
+mod approval;
 mod error;
 mod event;
+mod grant;
 mod heartbeat;
 pub(crate) mod mcp;
 mod message;
 pub(crate) mod middleware;
 mod money;
 mod notification;
+mod operator;
+mod policy;
 mod read;
 mod request;
+mod run;
+mod standup;
+mod stats;
 mod task;
 mod token;
+mod tool_call;
 mod webhook;
 
 use std::sync::Arc;
@@ -48,7 +57,16 @@ pub(crate) fn routes(app: &App, rates: Rates) -> OpenApiRouter<App> {
         .merge(task::routes())
         .merge(message::routes())
         .merge(notification::routes())
+        .merge(approval::routes())
+        .merge(grant::routes())
+        .merge(policy::routes())
+        .merge(tool_call::routes())
+        .merge(run::routes())
         .merge(event::routes())
+        .merge(alert::routes())
+        .merge(stats::routes())
+        .merge(standup::routes())
+        .merge(operator::routes())
         .merge(webhook::routes())
         .layer(from_fn_with_state(guard, guarded))
         .layer(from_fn(named))

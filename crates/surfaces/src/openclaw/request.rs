@@ -254,6 +254,11 @@ fn is_stripped(character: char) -> bool {
 }
 
 impl Once {
+    /// Whether a repeat could come with the same key.
+    pub(super) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     fn key(parts: &Parts, caller: &Caller, members: &Object) -> Result<Option<Key>, Error> {
         let Some(value) = parts.headers.get("x-idempotency-key") else {
             return Ok(None);

@@ -1,0 +1,176 @@
+//! The facts that a verdict is given: looked up here, judged in `stationmaster-policy`.
+
+use stationmaster_policy as engine;
+
+use crate::agent::{self, Agent};
+use crate::approval;
+use crate::budget;
+use crate::grant::{Grant, Scope};
+use crate::operator::Mode;
+use crate::state::State;
+use crate::task::{self, Task};
+use crate::{ApprovalId, Kind, Principal, Result, Timestamp, Tx};
+
+/// The agent as policy sees it. One that is absent is judged as if it were back, since acting
+/// brings it back; so is one whose pause is over.
+pub(super) fn agent_of(agent: &Agent, now: Timestamp) -> engine::Agent {
+    let agent = agent.clone().as_of(now);
+    engine::Agent {
+        rank: match agent.rank {
+            agent::Rank::Intern => engine::Rank::Intern,
+            agent::Rank::Specialist => engine::Rank::Specialist,
+            agent::Rank::Lead => engine::Rank::Lead,
+        },
+        status: match agent.status {
+            agent::Status::Offline if agent.detail.closed => engine::Status::Offline,
+            agent::Status::Active | agent::Status::Offline => engine::Status::Active,
+            agent::Status::Paused => engine::Status::Paused,
+            agent::Status::Drained => engine::Status::Drained,
+            agent::Status::Quarantined => engine::Status::Quarantined,
+        },
+        allowed_tools: agent.detail.allowed_tools,
+        workspace: agent.detail.workspace_path,
+        home: None,
+        can_spawn: agent.detail.can_spawn,
+    }
+}
+
+/// What else the verdict on an action needs to know.
+pub(super) fn context_of(
+    tx: &mut dyn Tx,
+    agent: &Agent,
+    task: Option<&Task>,
+    action: &engine::Action,
+    standings: Vec<engine::Standing>,
+) -> Result<engine::Context> {
+    let operator_mode = match tx.stance()?.mode {
+        Mode::Normal => engine::OperatorMode::Normal,
+        Mode::Paused => engine::OperatorMode::Paused,
+        Mode::Draining => engine::OperatorMode::Draining,
+        Mode::Quarantined => engine::OperatorMode::Quarantined,
+    };
+    let spawn = match action.kind {
+        engine::ActionKind::Spawn => Some(spawn_facts(tx, agent, task)?),
+        _ => None,
+    };
+    let transition = match (task, action.target_status.as_deref()) {
+        (Some(task), Some(target)) if action.kind == engine::ActionKind::Transition => {
+            Some(transition_facts(tx, agent, task, target)?)
+        }
+        _ => None,
+    };
+    Ok(engine::Context {
+        operator_mode,
+        task_in_progress_is_own: task.is_some_and(|task| {
+            task.state == State::InProgress && task.is_assigned_to(&agent.handle)
+        }),
+        approvals: standings,
+        budget: Some(budget_facts(agent, task, tx.now())),
+        spawn,
+        transition,
+    })
+}
+
+fn budget_facts(agent: &Agent, task: Option<&Task>, now: Timestamp) -> engine::BudgetFacts {
+    let remaining = budget::remaining(agent, task, now);
+    engine::BudgetFacts {
+        daily_remaining: remaining.daily.map(|it| it.0),
+        per_run_cap: remaining.per_run.map(|it| it.0),
+        task_remaining: remaining.task.map(|it| it.0),
+    }
+}
+
+fn spawn_facts(tx: &mut dyn Tx, agent: &Agent, task: Option<&Task>) -> Result<engine::SpawnFacts> {
+    let standing = agent::standing(tx, agent, task.map(|task| &task.id))?;
+    let of_task = standing.of_task;
+    Ok(engine::SpawnFacts {
+        active_agents: u32::try_from(standing.active).unwrap_or(u32::MAX),
+        children_of_parent_task: u32::try_from(of_task).unwrap_or(u32::MAX),
+        depth: standing.depth,
+    })
+}
+
+/// A dry run of a step (OpenClaw contract §5): who may take it, and whether the agent may work on
+/// such tasks at all.
+fn transition_facts(
+    tx: &mut dyn Tx,
+    agent: &Agent,
+    task: &Task,
+    target: &str,
+) -> Result<engine::TransitionFacts> {
+    let from = task.state.as_str().to_owned();
+    let kinds = &agent.detail.allowed_kinds;
+    let other_kind = task
+        .kind
+        .filter(|kind| !kinds.is_empty() && !kinds.contains(kind));
+    let outcome = match (State::parse(target), other_kind) {
+        (None, _) => engine::TransitionOutcome::Invalid,
+        (Some(_), Some(kind)) => {
+            engine::TransitionOutcome::TaskTypeNotAllowed(kind.as_str().to_owned())
+        }
+        (Some(to), None) => {
+            let who = Principal::agent(agent.tenant.clone(), agent.handle.clone());
+            match task::check_who(tx, &who, Some(agent), task, to) {
+                Ok(()) => engine::TransitionOutcome::Allowed,
+                Err(error) if error.kind == Kind::Forbidden && to == State::Done => {
+                    engine::TransitionOutcome::RequiresHuman
+                }
+                Err(error) if matches!(error.kind, Kind::Forbidden | Kind::Conflict) => {
+                    engine::TransitionOutcome::Invalid
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    Ok(engine::TransitionFacts { from, outcome })
+}
+
+/// What stands for an approval of this action: the agent's good grants, and the approval that it
+/// names. The ones that cost nothing to use come first.
+pub(super) fn standings(
+    tx: &mut dyn Tx,
+    agent: &Agent,
+    task: Option<&Task>,
+    named: Option<&ApprovalId>,
+) -> Result<Vec<engine::Standing>> {
+    let now = tx.now();
+    let task = task.map(|task| &task.id);
+    let mut good = tx.good_grants(&agent.tenant, &agent.handle, now)?;
+    good.retain(|grant| grant.is_for(&agent.handle, task));
+    good.sort_by_key(|grant| {
+        (
+            matches!(grant.scope, Scope::Rule(_)),
+            grant.uses_left.is_some(),
+        )
+    });
+    let mut found: Vec<engine::Standing> = good
+        .iter()
+        .filter_map(|grant| standing(grant, named, false))
+        .collect();
+    let Some(named) = named else { return Ok(found) };
+    let is_own = tx
+        .approval(named)?
+        .is_some_and(|it| it.tenant == agent.tenant && it.status == approval::Status::Approved);
+    if is_own {
+        let over = tx.grants_of(named)?;
+        let over = over.iter().filter(|grant| {
+            !grant.is_good(now) && grant.agent.as_ref().is_none_or(|it| *it == agent.handle)
+        });
+        found.extend(over.filter_map(|it| standing(it, Some(named), true)));
+    }
+    Ok(found)
+}
+
+fn standing(grant: &Grant, named: Option<&ApprovalId>, expired: bool) -> Option<engine::Standing> {
+    let scope = match &grant.scope {
+        Scope::Action(own) => engine::Scope::Exact(own.clone()),
+        Scope::Rule(rule) => engine::Scope::Rule(rule.clone()),
+        Scope::Named if named == Some(&grant.approval) => engine::Scope::Named,
+        Scope::Named => return None,
+    };
+    Some(engine::Standing {
+        id: grant.id.to_string(),
+        scope,
+        expired,
+    })
+}
