@@ -12,6 +12,8 @@ pub(crate) enum Actor {
     Agent,
     /// The operator's; the agent's where there is none (a LEAD may do some of it).
     Operator,
+    /// The agent's, without saying whose we think it is.
+    Bearer,
 }
 
 /// A request to a route below `/api/v1`.
@@ -31,6 +33,8 @@ pub(crate) struct Call {
 pub(crate) struct Purpose {
     pub summary: String,
     pub task: Option<String>,
+    /// The action itself, so that the approval is good for exactly that.
+    pub payload: Option<Value>,
 }
 
 impl Call {
@@ -98,6 +102,12 @@ impl Call {
         self
     }
 
+    /// Asked with the agent's token, whoever's it is.
+    pub(crate) fn by_bearer(mut self) -> Self {
+        self.actor = Actor::Bearer;
+        self
+    }
+
     pub(crate) fn about(mut self, purpose: Purpose) -> Self {
         self.purpose = Some(purpose);
         self
@@ -105,7 +115,7 @@ impl Call {
 
     /// Whether it changes something, and so needs an idempotency key (§1.3).
     pub(crate) fn writes(&self) -> bool {
-        self.body.is_some()
+        self.method != Method::GET
     }
 
     /// Whether an operator may do it in an agent's name (§1.1).

@@ -2,98 +2,33 @@
 //! §1.3, §14).
 //!
 //! A request that changes something carries one key through all its tries, so that trying again never
-//! does it twice. A busy server (429) is waited for as long as it asks; one that fails (5xx) or does
-//! not answer is tried three times, a little later each time.
+//! does it twice.
 
 use std::error::Error as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url};
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::call::{Actor, Call};
 use crate::config::{Level, Settings, Token};
 use crate::failure::Failure;
 use crate::print::console;
+use crate::reply::{Reply, Unreadable};
+use crate::retry::{Next, Patience};
 
-/// How often a request is sent that the server fails at.
-const TRIES: u32 = 3;
-/// How long to wait after the first failure; twice as long after the second.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// A server that fails may ask for a pause as long as this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long a 429 without `Retry-After` means (§1.2).
-const DEFAULT_RETRY_AFTER: u64 = 60;
 /// How long all waiting for a busy server may take together.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
-/// How often a busy server is asked again.
-const MOST_WAITS: u32 = 10;
-/// No reply is larger.
-const LARGEST_REPLY: usize = 64 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What the server said.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub status: u16,
-    pub headers: HeaderMap,
-    /// The body as it came.
-    pub text: String,
-    /// The body as JSON; null if it is none.
-    pub body: Value,
-}
-
-impl Reply {
-    /// `Retry-After`, in seconds.
-    pub(crate) fn retry_after(&self) -> Option<u64> {
-        self.headers
-            .get(RETRY_AFTER)?
-            .to_str()
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
-    }
-
-    /// How long it asks to wait before the same request may be sent again.
-    fn asks_to_wait(&self) -> Option<Duration> {
-        let seconds = match self.status {
-            429 => self.retry_after().unwrap_or(DEFAULT_RETRY_AFTER),
-            // The first request with this key is still running (§1.2).
-            409 if self.body["error"]["code"] == "IDEMPOTENCY_CONFLICT" => self.retry_after()?,
-            _ => return None,
-        };
-        Some(Duration::from_secs(seconds))
-    }
-
-    /// The body of a success; the failure that anything else is.
-    pub(crate) fn accepted(self) -> Result<Self, Failure> {
-        if (200..300).contains(&self.status) && !self.body.is_null() {
-            return Ok(self);
-        }
-        let mut failure = Failure::refused(self.status, &self.text, &self.body);
-        if let Some(place) = self
-            .headers
-            .get("location")
-            .and_then(|place| place.to_str().ok())
-        {
-            failure = failure.hint(format!(
-                "the server is elsewhere: {place}; set MC_API_URL to it"
-            ));
-        }
-        Err(failure)
-    }
-}
 
 /// A server, and who we are to it.
 pub(crate) struct Client {
     api_url: String,
     timeout: Duration,
     agent: Option<String>,
+    user: Option<String>,
     agent_token: Option<Token>,
     admin_token: Option<Token>,
     level: Level,
@@ -109,6 +44,7 @@ impl Client {
             api_url: settings.api_url.clone(),
             timeout: settings.timeout,
             agent: settings.agent.clone(),
+            user: settings.user.clone(),
             agent_token: settings.agent_token.clone(),
             admin_token: settings.admin_token.clone(),
             level: settings.level,
@@ -145,59 +81,32 @@ impl Client {
         key: Option<&str>,
         longest_wait: Duration,
     ) -> Result<Reply, Failure> {
-        let started = Instant::now();
-        let mut failures = 0;
-        let mut waits = 0;
+        let mut patience = Patience::new(longest_wait);
         loop {
             let answer = self.once(call, key).await;
-            let pause = match &answer {
-                Ok(reply) => match reply.asks_to_wait() {
-                    Some(pause) => {
-                        waits += 1;
-                        if waits > MOST_WAITS || started.elapsed() + pause > longest_wait {
-                            return answer;
-                        }
-                        self.say(
-                            Level::Warn,
-                            &format!("the server is busy; trying again in {} s", pause.as_secs()),
-                        );
-                        pause
-                    }
-                    None if reply.status < 500 => return answer,
-                    None => {
-                        failures += 1;
-                        let asked = reply.retry_after().map(Duration::from_secs);
-                        asked
-                            .unwrap_or(Duration::ZERO)
-                            .min(LONGEST_PAUSE)
-                            .max(back_off(failures))
-                    }
-                },
-                Err(failure) if failure.exit == crate::failure::Exit::Network => {
-                    failures += 1;
-                    back_off(failures)
+            match patience.next(&answer) {
+                Next::Keep => return answer,
+                Next::Wait(pause) => {
+                    let seconds = pause.as_secs();
+                    self.say(
+                        Level::Warn,
+                        &format!("the server is busy; trying again in {seconds} s"),
+                    );
+                    sleep(pause).await;
                 }
-                Err(_) => return answer,
-            };
-            if failures >= TRIES {
-                return answer;
+                Next::TryAgain(pause) => sleep(pause).await,
             }
-            sleep(pause).await;
         }
     }
 
     /// Sends a request once.
     async fn once(&self, call: &Call, key: Option<&str>) -> Result<Reply, Failure> {
         let started = Instant::now();
-        let answered = match self.request(call, key)?.timeout(self.timeout).send().await {
-            Ok(response) => read(response).await,
-            Err(error) => Err(error),
-        };
-        let answer = answered.map_err(|error| self.unanswered(&error));
+        let answer = self.exchange(self.request(call, key)?).await;
         if self.level >= Level::Debug {
             let end = match &answer {
-                Ok(Ok(reply)) => reply.status.to_string(),
-                _ => "no answer".to_owned(),
+                Ok(reply) => reply.status.to_string(),
+                Err(_) => "no answer".to_owned(),
             };
             let took = started.elapsed().as_millis();
             self.say(
@@ -205,7 +114,21 @@ impl Client {
                 &format!("{} {} {end} {took} ms", call.method, call.path),
             );
         }
-        answer?
+        answer
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<Reply, Failure> {
+        match request.timeout(self.timeout).send().await {
+            Ok(response) => self.read(response).await,
+            Err(error) => Err(self.unanswered(&error)),
+        }
+    }
+
+    async fn read(&self, response: Response) -> Result<Reply, Failure> {
+        Reply::read(response).await.map_err(|error| match error {
+            Unreadable::Broken(error) => self.unanswered(&error),
+            Unreadable::TooLarge => Failure::other("the server's reply is larger than 64 MiB"),
+        })
     }
 
     /// Opens a stream; the caller reads it as it comes.
@@ -227,9 +150,7 @@ impl Client {
         if response.status().is_success() {
             return Ok(response);
         }
-        let reply = read(response)
-            .await
-            .map_err(|error| self.unanswered(&error))??;
+        let reply = self.read(response).await?;
         reply.accepted()?;
         Err(Failure::other(
             "the server answered a stream with something else",
@@ -243,10 +164,15 @@ impl Client {
             .http()?
             .request(call.method.clone(), url)
             .bearer_auth(token.expose());
-        if let Some(agent) = &self.agent
-            && (is_agent || call.may_be_done_for_an_agent())
-        {
+        let names_agent = match call.actor {
+            Actor::Bearer => false,
+            _ => is_agent || call.may_be_done_for_an_agent(),
+        };
+        if let (true, Some(agent)) = (names_agent, &self.agent) {
             request = request.header("X-Agent-Id", agent);
+        }
+        if let (false, Some(user)) = (is_agent, &self.user) {
+            request = request.header("X-User-Id", user);
         }
         if let Some(key) = key {
             request = request.header("X-Idempotency-Key", key);
@@ -265,19 +191,16 @@ impl Client {
         let admin = self.admin_token.as_ref().map(|token| (token, false));
         let found = match actor {
             Actor::Agent => agent.or(admin),
+            Actor::Bearer => agent,
             Actor::Operator => admin.or(agent),
         };
         found.ok_or_else(|| match actor {
-            Actor::Agent => Failure {
-                exit: crate::failure::Exit::Unauthorized,
-                ..Failure::usage("there is no token: MC_AGENT_TOKEN is not set")
-            }
-            .hint("an operator makes one: mc agent register --id ID --name NAME --workspace DIR --save (or mc agent token ID --save)"),
-            Actor::Operator => Failure {
-                exit: crate::failure::Exit::Unauthorized,
-                ..Failure::usage("there is no token: MC_ADMIN_TOKEN is not set")
-            }
-            .hint("it is the token the server was started with, or printed at its first start"),
+            Actor::Agent | Actor::Bearer => Failure::no_token("MC_AGENT_TOKEN is not set").hint(
+                "an operator makes one: mc agent register --id ID --name NAME --workspace DIR --save, \
+                 or mc agent token ID --save",
+            ),
+            Actor::Operator => Failure::no_token("MC_ADMIN_TOKEN is not set")
+                .hint("it is the token the server was started with, or printed at its first start"),
         })
     }
 
@@ -297,12 +220,7 @@ impl Client {
     /// Asks `GET /health`, which needs no token.
     pub(crate) async fn health(&self) -> Result<Reply, Failure> {
         let request = self.http()?.get(format!("{}/health", self.api_url));
-        match request.timeout(self.timeout).send().await {
-            Ok(response) => read(response)
-                .await
-                .map_err(|error| self.unanswered(&error))?,
-            Err(error) => Err(self.unanswered(&error)),
-        }
+        self.exchange(request).await
     }
 
     /// A key for the next change. A command with several changes makes several out of a given one.
@@ -354,8 +272,14 @@ impl Client {
         if error.is_timeout() && !error.is_connect() {
             return self.late();
         }
-        let failure = Failure::network(format!("cannot reach {}: {}", self.api_url, causes(error)));
-        if error.is_connect() {
+        let cause = causes(error);
+        let is_certificate = cause.contains("certificate");
+        let failure = Failure::network(format!("cannot reach {}: {cause}", self.api_url));
+        if is_certificate {
+            failure.hint(
+                "if you trust its authority, name its certificate: SSL_CERT_FILE=/path/to/ca.pem",
+            )
+        } else if error.is_connect() {
             failure.hint("is the server running? start it: stationmaster serve; or set MC_API_URL to where it is")
         } else {
             failure
@@ -367,35 +291,6 @@ impl Client {
             console::note(text);
         }
     }
-}
-
-/// Reads a reply, of a bounded size.
-async fn read(mut response: Response) -> Result<Result<Reply, Failure>, reqwest::Error> {
-    let status = response.status().as_u16();
-    let headers = response.headers().clone();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if bytes.len() + chunk.len() > LARGEST_REPLY {
-            return Ok(Err(Failure::other(
-                "the server's reply is larger than 64 MiB",
-            )));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Ok(Ok(Reply {
-        status,
-        headers,
-        text,
-        body,
-    }))
-}
-
-/// How long to wait after so many failures: longer each time, and never all clients at once.
-pub(crate) fn back_off(failures: u32) -> Duration {
-    let pause = FIRST_PAUSE * 2_u32.pow(failures.clamp(1, 8) - 1);
-    pause + pause.mul_f64(fastrand::f64() * 0.5)
 }
 
 fn is_this_machine(url: &Url) -> bool {

@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     /// Without `/api/v1` and without a slash at the end.
     pub api_url: String,
     pub agent: Option<String>,
+    /// Which of the operators we are, for the record (§1.1, `X-User-Id`).
+    pub user: Option<String>,
     pub agent_token: Option<Token>,
     pub admin_token: Option<Token>,
     pub workspace: Option<String>,
@@ -112,6 +114,7 @@ impl Settings {
                 Some(agent) => Some(agent.clone()),
                 None => given("MC_AGENT_ID", "agentId")?,
             },
+            user: given("MC_USER_ID", "userId")?,
             agent_token,
             admin_token,
             workspace: given("MC_WORKSPACE", "workspace")?,

@@ -85,6 +85,11 @@ impl Failure {
         Self::new(Exit::Other, message)
     }
 
+    /// There is nothing to show who we are.
+    pub(crate) fn no_token(which: &str) -> Self {
+        Self::new(Exit::Unauthorized, format!("there is no token: {which}"))
+    }
+
     /// No answer came.
     pub(crate) fn network(message: impl Into<String>) -> Self {
         Self::new(Exit::Network, message)
@@ -118,6 +123,8 @@ impl Failure {
         failure.body = Some(text.into());
         let faults = error["details"]["errors"].as_array();
         failure.details = faults.into_iter().flatten().map(fault).collect();
+        // A single fault may be the message itself; once is enough.
+        failure.details.retain(|detail| detail != message);
         failure.details.extend(particulars(&error["details"]));
         if let Some(request) = error["requestId"].as_str() {
             failure.details.push(format!("requestId: {request}"));
@@ -177,9 +184,13 @@ pub(crate) fn approval_line(decision: &Value, purpose: Option<&Purpose>) -> Stri
         line.push_str(" --task ");
         line.push_str(&quoted(task));
     }
+    let payload = purpose.and_then(|purpose| purpose.payload.as_ref());
     if let Some(call) = decision["toolCallId"].as_str() {
         line.push_str(" --tool-call ");
         line.push_str(&quoted(call));
+    } else if let Some(payload) = payload {
+        line.push_str(" --payload ");
+        line.push_str(&quoted(&payload.to_string()));
     }
     if risk == "RED" {
         line.push_str(" --rollback 'HOW TO UNDO IT'");
@@ -288,10 +299,11 @@ mod tests {
         let purpose = Purpose {
             summary: "exec: git push".to_owned(),
             task: Some("task_1".to_owned()),
+            payload: Some(json!({"tool": "exec"})),
         };
         assert_eq!(
             approval_line(&decision, Some(&purpose)),
-            r"mc approval request --action-type TOOL_EXEC --risk RED --summary 'exec: git push' --justification 'It'\''s $HOME' --task task_1 --rollback 'HOW TO UNDO IT'"
+            r#"mc approval request --action-type TOOL_EXEC --risk RED --summary 'exec: git push' --justification 'It'\''s $HOME' --task task_1 --payload '{"tool":"exec"}' --rollback 'HOW TO UNDO IT'"#
         );
     }
 

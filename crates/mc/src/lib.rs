@@ -1,7 +1,7 @@
 //! The `mc` command: agents' and operators' client of the OpenClaw contract (§14).
 //!
-//! It only ever talks HTTP to a server's `/api/v1`, and knows none of this program's other parts.
-//! Standard output carries data alone; what went wrong, hints and logs go to standard error. Nothing
+//! It only ever talks HTTP to a server's `/api/v1`, and knows none of this program's other parts but the
+//! MCP tool. Standard output carries data alone; errors, hints and logs go to standard error. Nothing
 //! is done before the command line is read, and no TLS is set up for an `http://` address.
 //!
 //! A command is a file in `commands/` with its options and its `run`: it makes a [`call::Call`], the
@@ -16,6 +16,8 @@ mod failure;
 mod options;
 mod plan;
 mod print;
+mod reply;
+mod retry;
 mod session;
 mod stream;
 mod words;

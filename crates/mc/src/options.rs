@@ -18,7 +18,7 @@ use crate::session::Session;
 /// The server and who you are come from flags, then from MC_API_URL, MC_AGENT_ID, MC_AGENT_TOKEN and
 /// MC_ADMIN_TOKEN, then from ~/.openclaw/mission-control.json.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, after_help = EXITS)]
+#[command(name = "mc", version, propagate_version = true, after_help = EXITS)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub global: Global,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::Call;
-use crate::client::{Client, Reply};
+use crate::client::Client;
 use crate::config::Settings;
 use crate::failure::{Exit, Failure};
 use crate::options::{Global, Watch};
 use crate::print::console::{self, Console};
 use crate::print::{Output, Shape, Style};
+use crate::reply::Reply;
 
 /// The server is looked at no more often than this.
 const SHORTEST_WATCH: Duration = Duration::from_secs(2);

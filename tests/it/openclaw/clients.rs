@@ -125,7 +125,7 @@ async fn claude_code_lists_claims_starts_comments_and_submits() {
     let api = Api::start();
     let (token, id) = (token(&api, "claude").await, task(&api, "DOCS").await);
     let model = StubModel::start();
-    let steps = vec![
+    let steps = [
         json!({"action": "task_list", "status": "INBOX"}),
         json!({"action": "task_claim", "taskId": id}),
         json!({"action": "task_start", "taskId": id, "bullets": ["Read", "Write", "Check"]}),

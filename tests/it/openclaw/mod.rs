@@ -7,6 +7,7 @@ mod clients;
 mod envelope;
 mod guard;
 mod install;
+mod ledger;
 mod mcp;
 mod messages;
 mod races;

@@ -105,6 +105,7 @@ fn full(path: &str) -> String {
 
 /// The body of a 2xx.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "an answer is looked at once")]
 pub(super) fn ok(answer: Answer) -> Value {
     assert!((200..300).contains(&answer.status), "{answer:#?}");
     answer.json()

@@ -79,7 +79,7 @@ impl Delta {
 pub(crate) fn reserve(
     run: &mut Run,
     agent: &mut Agent,
-    mut task: Option<&mut Task>,
+    task: Option<&mut Task>,
     now: Timestamp,
 ) -> Result<()> {
     let wanted = run.detail.estimated_cost.unwrap_or_default();
@@ -88,13 +88,13 @@ pub(crate) fn reserve(
         wanted,
         left(agent, now),
     )?;
-    if let Some(task) = task.as_deref() {
+    if let Some(task) = &task {
         check_left(&format!("task {}", task.id), wanted, left_of_task(task))?;
     }
     run.detail.reserved = wanted;
     let purse = &mut agent.detail.purse;
     purse.reserved = purse.reserved.plus(wanted);
-    if let Some(task) = task.as_deref_mut() {
+    if let Some(task) = task {
         task.detail.reserved = task.detail.reserved.plus(wanted);
     }
     Ok(())

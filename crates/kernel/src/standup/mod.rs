@@ -1,6 +1,7 @@
 //! Standups: a tenant's day so far, kept as a document; one for each local date. A look at its crew
 //! is [`report`](mod@report).
 
+mod markdown;
 mod report;
 
 use std::fmt::Write as _;

@@ -25,12 +25,12 @@ pub(crate) enum Alert {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// OPEN, ACKNOWLEDGED, RESOLVED, IGNORED, separated by commas
-    #[arg(long, value_delimiter = ',', value_parser = OneOf(words::ALERT_STATUSES))]
-    status: Vec<String>,
-    /// INFO, WARNING, ERROR, CRITICAL, separated by commas
-    #[arg(long, value_delimiter = ',', value_parser = OneOf(words::ALERT_SEVERITIES))]
-    severity: Vec<String>,
+    /// OPEN, ACKNOWLEDGED, RESOLVED or IGNORED
+    #[arg(long, value_parser = OneOf(words::ALERT_STATUSES))]
+    status: Option<String>,
+    /// INFO, WARNING, ERROR or CRITICAL
+    #[arg(long, value_parser = OneOf(words::ALERT_SEVERITIES))]
+    severity: Option<String>,
     /// Only about this agent
     #[arg(long, value_name = "AGENT", value_parser = words::id)]
     about: Option<String>,
@@ -40,14 +40,17 @@ pub(crate) struct List {
 
 #[derive(Debug, Args)]
 pub(crate) struct Ack {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
+    /// A word about it
     #[arg(long)]
     note: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Resolve {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// What was done about it
@@ -74,6 +77,7 @@ fn whole(style: &Style, alert: &Value) -> String {
         ("Title", "title", Kind::Text),
         ("Agent", "agentId", Kind::Id),
         ("Task", "taskId", Kind::Id),
+        ("Note", "acknowledgementNote", Kind::Text),
         ("Resolution", "resolutionNote", Kind::Text),
     ];
     let description = alert["description"].as_str().unwrap_or_default();
@@ -94,8 +98,8 @@ impl Alert {
                 page,
             }) => {
                 let call = Call::get(&["alerts"])
-                    .query_list("status", &status)
-                    .query_list("severity", &severity)
+                    .query("status", status)
+                    .query("severity", severity)
                     .query("agentId", about)
                     .query("limit", page.limit)
                     .query("offset", page.offset)

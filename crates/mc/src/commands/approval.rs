@@ -2,24 +2,26 @@
 
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::call::{Body, Call};
-use crate::client::Reply;
 use crate::failure::{Exit, Failure};
 use crate::options::{Page, Watch};
 use crate::print::record::{Line, record, section};
 use crate::print::table::{Column, table};
 use crate::print::value::Kind;
 use crate::print::{Shape, Style, clean, console};
-use crate::session::Session;
+use crate::reply::Reply;
+use crate::session::{Session, is_passing};
 use crate::words::{self, OneOf};
 
 /// How long a wait for a decision pauses between looks: longer and longer, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How often in a row a look may fail before a wait is given up.
+const MOST_FAILURES: u32 = 20;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Approval {
@@ -81,6 +83,7 @@ pub(crate) struct Request {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// Wait for the decision; --timeout then says how long at most
@@ -94,13 +97,15 @@ pub(crate) struct List {
     #[arg(long, value_delimiter = ',', value_parser = OneOf(words::APPROVAL_STATUSES))]
     status: Vec<String>,
     /// All that wait for a decision (operator)
-    #[arg(long, conflicts_with = "status")]
+    #[arg(long, conflicts_with_all = ["status", "task", "requestor", "action_type", "limit", "offset"])]
     pending: bool,
+    /// Only on this task
     #[arg(long, value_name = "ID", value_parser = words::id)]
     task: Option<String>,
     /// Only this agent's
     #[arg(long, value_name = "ID", value_parser = words::id)]
     requestor: Option<String>,
+    /// Only this kind of action
     #[arg(long, value_name = "TYPE", value_parser = OneOf(words::APPROVAL_ACTIONS))]
     action_type: Option<String>,
     #[command(flatten)]
@@ -111,10 +116,11 @@ pub(crate) struct List {
 
 /// A yes, and how far it reaches. Without more it is good for exactly this action, once.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("whichever").args(["any_task", "this_task"]))]
 pub(crate) struct Approve {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
+    /// Why; kept in the record
     #[arg(long)]
     reason: Option<String>,
     /// How often it may be done: a number, or `unlimited` [default: 1]
@@ -126,9 +132,9 @@ pub(crate) struct Approve {
     /// On any task
     #[arg(long)]
     any_task: bool,
-    /// On this task only
-    #[arg(long)]
-    this_task: bool,
+    /// On this task only; said for clearness, as it is so anyhow
+    #[arg(long = "this-task", conflicts_with = "any_task")]
+    _this_task: bool,
     /// By any agent
     #[arg(long)]
     any_agent: bool,
@@ -139,6 +145,7 @@ pub(crate) struct Approve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Deny {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// Why not
@@ -151,8 +158,10 @@ pub(crate) struct Deny {
 
 #[derive(Debug, Args)]
 pub(crate) struct Cancel {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
+    /// Why; kept in the record
     #[arg(long)]
     reason: Option<String>,
 }
@@ -165,6 +174,7 @@ pub(crate) struct GrantList {
 
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
 }
@@ -221,6 +231,10 @@ const WHOLE: &[Line] = &[
     ("Decided", "decidedAt", Kind::When),
     ("Decision", "decisionReason", Kind::Text),
     ("Used", "usedAt", Kind::When),
+    ("Grant", "grant.id", Kind::Id),
+    ("Uses left", "grant.usesLeft", Kind::Text),
+    ("Good until", "grant.until", Kind::When),
+    ("Good for", "grant.matches", Kind::Text),
 ];
 
 const GRANTS: &[Column] = &[
@@ -228,10 +242,12 @@ const GRANTS: &[Column] = &[
     ("AGENT", "agentId", Kind::Text),
     ("TASK", "taskId", Kind::Id),
     ("USED", "used", Kind::Text),
-    ("USES", "uses", Kind::Text),
-    ("EXPIRES", "expiresAt", Kind::When),
+    ("LEFT", "usesLeft", Kind::Text),
+    ("UNTIL", "until", Kind::When),
+    ("REVOKED", "revokedAt", Kind::When),
     ("APPROVAL", "approvalId", Kind::Id),
-    ("ALLOWS", "rule", Kind::Long),
+    ("FOR", "scope", Kind::Text),
+    ("MATCHES", "matches", Kind::Long),
 ];
 
 impl Approval {
@@ -324,14 +340,20 @@ impl Check {
         let patience = session.settings.patience.filter(|_| self.wait);
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
+        let mut failures = 0;
         let reply = loop {
-            let reply = session.client.send(&call).await?;
+            let answer = session.client.send(&call).await;
             let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
-            if !self.wait
-                || exit_of(&reply) != Exit::Undecided
-                || left.is_some_and(|left| left.is_zero())
-            {
-                break reply;
+            let is_last = !self.wait || left.is_some_and(|left| left.is_zero());
+            match answer {
+                Ok(reply) if is_last || exit_of(&reply) != Exit::Undecided => break reply,
+                Ok(_) => failures = 0,
+                // A server that is restarted does not end a wait.
+                Err(failure) if !is_last && is_passing(&failure) && failures < MOST_FAILURES => {
+                    console::explain(&failure);
+                    failures += 1;
+                }
+                Err(failure) => return Err(failure),
             }
             let jittered = pause.mul_f64(0.9 + fastrand::f64() * 0.2);
             tokio::time::sleep(left.map_or(jittered, |left| left.min(jittered))).await;
@@ -374,18 +396,11 @@ impl List {
 
 impl Approve {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let task = match (self.any_task, self.this_task) {
-            (true, _) => Some("any"),
-            (_, true) => Some("this"),
-            _ => None,
-        };
-        let rule = self.rule.as_ref().map(|_| "rule");
         let grant = Body::new()
             .maybe("uses", self.uses)
             .maybe("for", self.duration)
-            .maybe("task", task)
-            .maybe("agent", self.any_agent.then_some("any"))
-            .maybe("match", rule)
+            .maybe("anyTask", self.any_task.then_some(true))
+            .maybe("anyAgent", self.any_agent.then_some(true))
             .maybe("rule", self.rule);
         let body = Body::new()
             .maybe("reason", self.reason)

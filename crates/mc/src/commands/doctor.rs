@@ -187,7 +187,11 @@ async fn agent_token(session: &Session, reachable: bool, checks: &mut Vec<Check>
         ));
         return;
     }
-    let agent = match session.client.send(&Call::get(&["agents", "me"])).await {
+    let agent = match session
+        .client
+        .send(&Call::get(&["agents", "me"]).by_bearer())
+        .await
+    {
         Ok(reply) => reply.body,
         Err(failure) => {
             checks.push(Check::failed("agent token", &failure));
@@ -266,7 +270,11 @@ fn workspace(session: &Session) -> Check {
 }
 
 async fn policy(session: &Session) -> Check {
-    match session.client.send(&Call::get(&["policy", "active"])).await {
+    match session
+        .client
+        .send(&Call::get(&["policy", "active"]).by_operator())
+        .await
+    {
         Ok(reply) => {
             let version = value::plain(value::member(&reply.body, "version"));
             Check::new("policy", Verdict::Ok, format!("version {version}"))

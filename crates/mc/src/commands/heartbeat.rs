@@ -6,12 +6,12 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::call::{Body, Call};
-use crate::client::Reply;
 use crate::failure::{Exit, Failure};
 use crate::print::record::record;
 use crate::print::table::{Column, table};
 use crate::print::value::Kind;
 use crate::print::{Shape, Style, console};
+use crate::reply::Reply;
 use crate::session::{Session, is_passing};
 use crate::words::{self, OneOf};
 

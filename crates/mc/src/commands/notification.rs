@@ -22,11 +22,12 @@ pub(crate) enum Notification {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// PENDING, DELIVERED, ACKED, FAILED, EXPIRED, separated by commas
-    #[arg(long, value_delimiter = ',', value_parser = OneOf(words::NOTIFICATION_STATUSES))]
-    status: Vec<String>,
-    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = OneOf(words::NOTIFICATION_TYPES))]
-    types: Vec<String>,
+    /// PENDING, DELIVERED, ACKED, FAILED or EXPIRED
+    #[arg(long, value_parser = OneOf(words::NOTIFICATION_STATUSES))]
+    status: Option<String>,
+    /// Only this type
+    #[arg(long = "type", value_name = "TYPE", value_parser = OneOf(words::NOTIFICATION_TYPES))]
+    kind: Option<String>,
     /// How many to show, 200 at most
     #[arg(long, value_name = "N")]
     limit: Option<u32>,
@@ -56,12 +57,12 @@ impl Notification {
         match self {
             Self::List(List {
                 status,
-                types,
+                kind,
                 limit,
             }) => {
                 let call = Call::get(&["notifications"])
-                    .query_list("status", &status)
-                    .query_list("type", &types)
+                    .query("status", status)
+                    .query("type", kind)
                     .query("limit", limit);
                 let view = |style: &_, body: &Value| table(style, &body["notifications"], LIST);
                 session.show(call, Shape::List("notifications"), view).await

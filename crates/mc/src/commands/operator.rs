@@ -40,8 +40,8 @@ impl Operator {
         let lines = [
             ("Mode", "mode", Kind::Word),
             ("Reason", "reason", Kind::Text),
-            ("Since", "updatedAt", Kind::When),
-            ("By", "updatedBy", Kind::Text),
+            ("Since", "setAt", Kind::When),
+            ("By", "setBy", Kind::Text),
         ];
         session
             .show(call.by_operator(), Shape::One, |style, body| {

@@ -21,6 +21,10 @@ pub(crate) enum Policy {
     Check(Box<Check>),
     /// The rules in force
     Show(Show),
+    /// The versions of the rules, the latest first
+    Versions(Show),
+    /// Is a document without a fault? Every fault is named with its place
+    Validate(Document),
     /// How a document would have judged what was judged lately
     Test(Test),
     /// What a document changes of the rules in force
@@ -96,6 +100,19 @@ impl Policy {
         match self {
             Self::Check(command) => command.run(session).await,
             Self::Show(command) => command.run(session).await,
+            Self::Versions(Show { scope, scope_id }) => {
+                let call = Call::get(&["policy", "versions"])
+                    .query("scope", scope)
+                    .query("scopeId", scope_id)
+                    .by_operator();
+                let view = |style: &Style, body: &Value| table(style, &body["versions"], VERSIONS);
+                session.show(call, Shape::List("versions"), view).await
+            }
+            Self::Validate(Document { file }) => {
+                let call = Call::post(&["policy", "check"], document(&file)?).by_operator();
+                let view = |_: &Style, _: &Value| "no fault\n".to_owned();
+                session.show(call, Shape::One, view).await
+            }
             Self::Test(command) => command.run(session).await,
             Self::Diff(Document { file }) => {
                 let call = Call::post(&["policy", "diff"], document(&file)?).by_operator();
@@ -112,7 +129,8 @@ impl Check {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         let args = self.args.unwrap_or_default();
         let purpose = purpose(
-            self.tool.as_deref().unwrap_or(&self.action_type),
+            &self.action_type,
+            self.tool.as_deref(),
             &args,
             self.task.clone(),
         );
@@ -156,13 +174,24 @@ impl Check {
 }
 
 /// What an action is, for whoever approves it: the tool, and what it is to work on.
-pub(crate) fn purpose(tool: &str, args: &Map<String, Value>, task: Option<String>) -> Purpose {
+pub(crate) fn purpose(
+    kind: &str,
+    tool: Option<&str>,
+    args: &Map<String, Value>,
+    task: Option<String>,
+) -> Purpose {
     let names = ["command", "cmd", "path", "url", "domain", "targetStatus"];
     let object = names.iter().find_map(|name| args.get(*name)?.as_str());
-    let summary = object.map_or_else(|| tool.to_owned(), |object| format!("{tool}: {object}"));
+    let name = tool.unwrap_or(kind);
+    let summary = object.map_or_else(|| name.to_owned(), |object| format!("{name}: {object}"));
+    let payload = Body::new()
+        .with("type", kind)
+        .maybe("tool", tool)
+        .beside(args.clone());
     Purpose {
         summary: clean::line(&summary),
         task,
+        payload: Some(payload.into()),
     }
 }
 
@@ -226,6 +255,13 @@ impl Test {
         session.show(call, Shape::List("changes"), judgements).await
     }
 }
+
+const VERSIONS: &[Column] = &[
+    ("VERSION", "version", Kind::Id),
+    ("WHEN", "createdAt", Kind::When),
+    ("BY", "createdBy", Kind::Text),
+    ("REMOVED", "removed", Kind::Text),
+];
 
 const JUDGEMENTS: &[Column] = &[
     ("ACTIVITY", "activityId", Kind::Id),

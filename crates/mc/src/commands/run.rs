@@ -30,6 +30,7 @@ pub(crate) struct Start {
     /// The model that thinks
     #[arg(long)]
     model: String,
+    /// The task it works on
     #[arg(long, value_name = "ID", value_parser = words::id)]
     task: Option<String>,
     /// The session it belongs to [default: MC_SESSION_KEY]
@@ -48,17 +49,22 @@ pub(crate) struct Start {
 
 #[derive(Debug, Args)]
 pub(crate) struct Finish {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// COMPLETED, FAILED or TIMEOUT; RUNNING only reports what was used so far
     #[arg(long, default_value = "COMPLETED", value_parser = OneOf(words::RUN_STATUSES))]
     status: String,
+    /// Tokens the model read
     #[arg(long, value_name = "N")]
     input_tokens: Option<u64>,
+    /// Tokens the model wrote
     #[arg(long, value_name = "N")]
     output_tokens: Option<u64>,
+    /// Tokens the model read from its cache
     #[arg(long, value_name = "N")]
     cache_read_tokens: Option<u64>,
+    /// Tokens the model wrote to its cache
     #[arg(long, value_name = "N")]
     cache_write_tokens: Option<u64>,
     /// What it cost altogether, in US dollars
@@ -74,10 +80,12 @@ pub(crate) struct Finish {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// Only on this task
     #[arg(long, value_name = "ID", value_parser = words::id)]
     task: Option<String>,
-    #[arg(long, value_delimiter = ',', value_parser = OneOf(words::RUN_STATUSES))]
-    status: Vec<String>,
+    /// Only this status
+    #[arg(long, value_parser = OneOf(words::RUN_STATUSES))]
+    status: Option<String>,
     /// Only this agent's
     #[arg(long, value_name = "AGENT", value_parser = words::id)]
     about: Option<String>,
@@ -87,6 +95,7 @@ pub(crate) struct List {
 
 #[derive(Debug, Args)]
 pub(crate) struct Get {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// Its tool calls instead
@@ -139,7 +148,7 @@ impl Run {
             }) => {
                 let call = Call::get(&["events", "runs"])
                     .query("taskId", task)
-                    .query_list("status", &status)
+                    .query("status", status)
                     .query("agentId", about)
                     .query("limit", page.limit)
                     .query("offset", page.offset);
@@ -178,6 +187,7 @@ impl Start {
         let purpose = Purpose {
             summary: clean::line(&format!("run {}", self.model)),
             task: self.task.clone(),
+            payload: None,
         };
         let body = Body::new()
             .with("agentId", session.me())

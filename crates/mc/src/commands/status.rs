@@ -1,16 +1,16 @@
 //! `mc status`, `mc stats` and `mc standup`: how it goes.
 
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::task::markdown;
 use crate::call::Call;
-use crate::client::Reply;
 use crate::failure::{Exit, Failure};
 use crate::options::Watch;
 use crate::print::record::record;
 use crate::print::value::{Kind, bold};
 use crate::print::{Shape, Style, clean};
+use crate::reply::Reply;
 use crate::session::Session;
 use crate::words::{self, OneOf};
 
@@ -152,17 +152,5 @@ impl Standup {
         session
             .show(call, Shape::One, |_, body| markdown(&body["markdown"]))
             .await
-    }
-}
-
-impl Reply {
-    /// Several replies put together.
-    fn ours(body: Value) -> Self {
-        Self {
-            status: 200,
-            headers: reqwest::header::HeaderMap::new(),
-            text: json!(body).to_string(),
-            body,
-        }
     }
 }

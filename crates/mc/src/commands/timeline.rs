@@ -6,12 +6,12 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::call::Call;
-use crate::client::back_off;
 use crate::failure::{Exit, Failure};
 use crate::options::Format;
 use crate::print::table::{Column, table};
 use crate::print::value::{Kind, bold};
 use crate::print::{Shape, Style, clean, console};
+use crate::retry::back_off;
 use crate::session::{Session, is_passing};
 use crate::stream::{Event, Events};
 use crate::words;

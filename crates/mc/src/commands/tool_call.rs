@@ -36,6 +36,7 @@ pub(crate) struct Start {
     /// How risky you take it to be: GREEN, YELLOW or RED
     #[arg(long, value_parser = OneOf(words::RISKS))]
     risk: String,
+    /// The task it works on
     #[arg(long, value_name = "ID", value_parser = words::id)]
     task: Option<String>,
     /// What it is given, as a JSON object: '{"command":"git status"}'
@@ -57,6 +58,7 @@ pub(crate) struct Start {
 
 #[derive(Debug, Args)]
 pub(crate) struct Finish {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// SUCCESS or FAILED
@@ -123,7 +125,7 @@ fn preview(text: Option<String>) -> Result<Option<String>, Failure> {
 impl Start {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         let input = self.input.unwrap_or_default();
-        let purpose = purpose(&self.tool, &input, self.task.clone());
+        let purpose = purpose("TOOL_CALL", Some(&self.tool), &input, self.task.clone());
         let body = Body::new()
             .with("runId", self.run)
             .with("agentId", session.me())

@@ -40,12 +40,14 @@ pub(crate) struct Add {
 
 #[derive(Debug, Args)]
 pub(crate) struct One {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Deliveries {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// How many to show, 200 at most
@@ -58,8 +60,10 @@ pub(crate) struct Deliveries {
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
+    /// The id of the delivery
     #[arg(value_parser = words::id)]
     delivery: String,
 }

@@ -10,9 +10,9 @@ pub(crate) mod value;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::client::Reply;
 use crate::failure::Failure;
 use crate::options::{Format, Global};
+use crate::reply::Reply;
 use console::Console;
 
 /// What a reply is: one thing, or a list under a name.

@@ -1,6 +1,6 @@
 //! Lists as tables: fixed columns, as wide as the terminal, never wrapped.
 //!
-//! Ids are never cut. What has to give way is cut with `…`: first long texts, then other columns. Where
+//! Ids are never cut. What has to give way is cut with `…`: first long texts, then other texts, then words and amounts. Where
 //! no terminal has to be fitted, nothing is.
 
 use serde_json::Value;
@@ -72,13 +72,17 @@ fn fit(natural: &[usize], columns: &[Column], available: Option<usize>) -> Vec<u
     };
     let taken =
         |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-    for (is_long, shortest) in [(true, SHORTEST_LONG), (false, SHORTEST)] {
-        let gives_way = |kind: Kind| kind != Kind::Id && (kind == Kind::Long) == is_long;
+    let rounds = [
+        (&[Kind::Long][..], SHORTEST_LONG),
+        (&[Kind::Text, Kind::When, Kind::Seconds], SHORTEST),
+        (&[Kind::Word, Kind::Money], SHORTEST),
+    ];
+    for (give_way, shortest) in rounds {
         // The widest gives way first, a character at a time, so that none is cut more than it must be.
         while taken(&widths) > available {
             let columns = widths.iter_mut().zip(columns);
-            let candidates =
-                columns.filter(|(width, column)| gives_way(column.2) && **width > shortest);
+            let candidates = columns
+                .filter(|(width, column)| give_way.contains(&column.2) && **width > shortest);
             match candidates.max_by_key(|(width, _)| **width) {
                 Some((width, _)) => *width -= 1,
                 None => break,

@@ -45,6 +45,12 @@ fn what_needs_approval_says_how_to_ask() {
     let ran = Mc::new(&stub).run(CHECK).ended(10);
     assert_eq!(ran.out.lines().count(), 3);
     assert!(ran.err.contains("mc approval request --action-type TOOL_EXEC --risk RED --summary 'exec: rm -rf /tmp/test'"), "{}", ran.err);
+    let payload = r#"--payload '{"type":"TOOL_CALL","tool":"exec","command":"rm -rf /tmp/test"}'"#;
+    assert!(
+        ran.err.contains(payload),
+        "so the approval is good for exactly that: {}",
+        ran.err
+    );
 }
 
 #[test]
@@ -94,6 +100,23 @@ fn a_wait_ends_with_the_decision() {
         ran.out
     );
     assert_eq!(stub.seen().len(), 3);
+}
+
+#[test]
+fn a_wait_outlives_a_server_that_is_restarted() {
+    let down = Answer::raw(502, "");
+    let denied = Answer::ok(json!({"id": "approval_1", "status": "DENIED"}));
+    let stub = Stub::in_turn(vec![down.clone(), down.clone(), down, denied]);
+    let mc = Mc::new(&stub);
+    mc.run(&[
+        "approval",
+        "check",
+        "approval_1",
+        "--wait",
+        "--timeout",
+        "1m",
+    ])
+    .ended(11);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn check(line: &str, bearer: &str, method: &str, path: &str, body: Value) {
     );
     assert_eq!(seen.header("authorization"), Some(bearer), "{line}");
     assert_eq!(without_times(&seen.body), body, "{line}");
-    let writes = matches!(method, "POST" | "PATCH" | "PUT");
+    let writes = method != "GET";
     assert_eq!(seen.header("x-idempotency-key").is_some(), writes, "{line}");
     let for_agent = bearer == AGENT;
     assert_eq!(seen.header("x-agent-id").is_some(), for_agent, "{line}");
@@ -80,10 +80,10 @@ fn agents() {
         Value::Null,
     );
     check(
-        "agent|list|--status|active,paused|--role|lead|--limit|5|--offset|10",
+        "agent|list|--status|active|--role|lead|--limit|5|--offset|10",
         AGENT,
         "GET",
-        "/agents?status=ACTIVE,PAUSED&role=LEAD&limit=5&offset=10",
+        "/agents?status=ACTIVE&role=LEAD&limit=5&offset=10",
         Value::Null,
     );
     check(
@@ -371,7 +371,7 @@ fn approvals_and_grants() {
         OPERATOR,
         "POST",
         "/approvals/approval_1/approve",
-        json!({"grant": {"uses": "unlimited", "for": "8h", "task": "any", "agent": "any", "match": "rule",
+        json!({"grant": {"uses": "unlimited", "for": "8h", "anyTask": true, "anyAgent": true,
             "rule": "shell_not_allowlisted:git push"}}),
     );
     check(
@@ -379,7 +379,7 @@ fn approvals_and_grants() {
         OPERATOR,
         "POST",
         "/approvals/approval_1/approve",
-        json!({"grant": {"uses": 3, "task": "this"}}),
+        json!({"grant": {"uses": 3}}),
     );
     check(
         "approval|deny|approval_1|--reason|no",
@@ -435,6 +435,20 @@ fn policy() {
         "POST",
         "/policy/test",
         json!({"toml": "a = 1\n", "last": 50}),
+    );
+    check(
+        "policy|versions",
+        OPERATOR,
+        "GET",
+        "/policy/versions",
+        Value::Null,
+    );
+    check(
+        "policy|validate|rules.toml",
+        OPERATOR,
+        "POST",
+        "/policy/check",
+        json!({"toml": "a = 1\n"}),
     );
     check(
         "policy|diff|rules.json",
@@ -546,10 +560,10 @@ fn what_goes_on() {
         json!({"all": true}),
     );
     check(
-        "alert|list|--status|open|--severity|error,critical|--about|casey",
+        "alert|list|--status|open|--severity|critical|--about|casey",
         OPERATOR,
         "GET",
-        "/alerts?status=OPEN&severity=ERROR,CRITICAL&agentId=casey",
+        "/alerts?status=OPEN&severity=CRITICAL&agentId=casey",
         Value::Null,
     );
     check(
@@ -675,4 +689,18 @@ fn the_token_on_the_command_line_speaks() {
         .map(|seen| seen.header("authorization").unwrap().to_owned())
         .collect();
     assert_eq!(bearers, ["Bearer mc_agt_other", "Bearer mc_agt_lead"]);
+}
+
+#[test]
+fn an_operator_can_say_which_one_it_is() {
+    let stub = Stub::saying(Answer::ok(json!({"id": "x"})));
+    let mc = Mc::new(&stub).with("MC_USER_ID", "kim");
+    mc.run(&["approval", "approve", "approval_1"]).ended(0);
+    mc.run(&["task", "claim", "task_1"]).ended(0);
+    let users: Vec<_> = stub
+        .seen()
+        .iter()
+        .map(|seen| seen.header("x-user-id").map(str::to_owned))
+        .collect();
+    assert_eq!(users, [Some("kim".to_owned()), None]);
 }

@@ -82,14 +82,15 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 /// Looks for an address that no tool may reach.
 pub(super) fn check_address(text: &str, surroundings: &Surroundings<'_>, found: &mut Findings) {
     if let Some(at) = text.find("://") {
-        let start = text[..at]
-            .rfind(|letter: char| !letter.is_ascii_alphanumeric())
-            .map_or(0, |before| before + 1);
+        let before = text[..at]
+            .char_indices()
+            .rev()
+            .find(|(_, letter)| !letter.is_ascii_alphanumeric());
+        let start = before.map_or(0, |(before, letter)| before + letter.len_utf8());
         let end = text[start..]
             .find([' ', '"', '\''])
             .map_or(text.len(), |length| start + length);
-        // Behind a letter of more than a byte the address would begin in its middle.
-        if let Some(target) = text.get(start..end).and_then(host::target) {
+        if let Some(target) = host::target(&text[start..end]) {
             surroundings.rules.network.check_denied(&target, found);
         }
     }

@@ -415,7 +415,9 @@ impl Reader<'_> {
             }
         }
         let is_first = command.words.is_empty();
-        if is_first && command.assignments.is_empty() && words.len() == 1 && !words[0].is_quoted {
+        let is_at_start =
+            is_first && command.assignments.is_empty() && command.redirects.is_empty();
+        if is_at_start && words.len() == 1 && !words[0].is_quoted {
             let text = words[0].text.clone();
             if self.keyword(&text, command, levels) {
                 return;
@@ -510,7 +512,7 @@ impl Reader<'_> {
                 }
                 self.skip_space();
             }
-            "coproc" => self.coprocess(command),
+            "coproc" => self.coprocess(),
             "time" => {
                 self.skip_blanks();
                 let start = self.at;
@@ -580,24 +582,23 @@ impl Reader<'_> {
     }
 
     /// `coproc name { …; }` names what follows; `coproc program` does not.
-    fn coprocess(&mut self, command: &mut Command) {
+    fn coprocess(&mut self) {
         self.skip_blanks();
-        if matches!(
-            self.peek(0),
-            b'{' | b'(' | 0 | b'\n' | b';' | b'&' | b'|' | b')' | b'<' | b'>'
-        ) {
+        let start = self.at;
+        if !is_literal(self.peek(0)) {
             return;
         }
         let words = self.word();
         self.skip_blanks();
         let opens = self.peek(0) == b'('
-            || ["{", "if", "while", "until", "for", "case", "select", "[["]
-                .iter()
-                .any(|word| {
-                    self.is_at(word) && matches!(self.peek(word.len()), b' ' | b'\t' | b'\n')
-                });
-        if !opens {
-            command.words.extend(words);
+            || OPENING.iter().any(|word| {
+                self.is_at(word) && matches!(self.peek(word.len()), b' ' | b'\t' | b'\n')
+            });
+        let is_name = words
+            .first()
+            .is_some_and(|word| !OPENING.contains(&word.text.as_str()));
+        if !(opens && is_name) {
+            self.at = start;
         }
     }
 
@@ -747,9 +748,12 @@ impl Reader<'_> {
                 .text
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || byte == b'-');
-        if !(is_duplicate && is_descriptor) {
-            command.redirects.push(Redirect::File(direction, word));
-        }
+        let redirect = if is_duplicate && is_descriptor {
+            Redirect::Descriptor
+        } else {
+            Redirect::File(direction, word)
+        };
+        command.redirects.push(redirect);
     }
 
     /// Reads one word; brace expansion and fields make several of it.
@@ -760,7 +764,7 @@ impl Reader<'_> {
         self.pieces(&mut raw);
         if self.at == before {
             // Nothing of a word stands here: go on, or it would be read for ever.
-            self.at += 1;
+            self.at = self.text.len().min(self.at + 1);
             self.script.doubt(BROKEN);
             return Vec::new();
         }
@@ -1104,6 +1108,11 @@ impl Level {
         }
     }
 }
+
+/// Keywords that open a compound command, or stand in front of one.
+const OPENING: [&str; 11] = [
+    "{", "if", "while", "until", "for", "case", "select", "[[", "!", "time", "coproc",
+];
 
 /// Bytes that stand for themselves in a word.
 fn is_literal(byte: u8) -> bool {

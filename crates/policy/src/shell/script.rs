@@ -49,6 +49,8 @@ pub(crate) enum Direction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Redirect {
     File(Direction, Word),
+    /// To or from what is open already.
+    Descriptor,
     /// An index of `Script::bodies`.
     HereDocument(usize),
     HereString(Word),

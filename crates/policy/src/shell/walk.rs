@@ -141,6 +141,9 @@ impl Walk<'_, '_> {
                 self.found,
             );
         }
+        if look == Look::ForBlocked {
+            paths_of(&command.words, self.surroundings, self.found);
+        }
         let mut traits = self.words(&command.words, look, depth);
         for redirect in &command.redirects {
             let text = match redirect {
@@ -156,6 +159,7 @@ impl Walk<'_, '_> {
                     }
                     continue;
                 }
+                Redirect::Descriptor => continue,
                 Redirect::HereDocument(body) => {
                     script.bodies.get(*body).cloned().unwrap_or_default()
                 }
@@ -166,7 +170,12 @@ impl Walk<'_, '_> {
             }
             traits.prints.push(text);
         }
-        let has_input = !command.redirects.is_empty();
+        let has_input = command.redirects.iter().any(|redirect| {
+            matches!(
+                redirect,
+                Redirect::HereDocument(_) | Redirect::HereString(_)
+            )
+        });
         if traits.is_shell && traits.takes_arguments && !has_input && look == Look::Closely {
             // A shell with nothing to run but what it is fed.
             self.doubt("feeds a shell with what is not known before it runs");
@@ -273,7 +282,10 @@ impl Walk<'_, '_> {
     fn inner(&mut self, inner: Inner, look: Look, depth: usize) -> Traits {
         match inner {
             Inner::Words(words) => self.words(words, look, depth + 1),
-            Inner::Owned(words) => self.words(&words, look, depth + 1),
+            Inner::Owned(words) => {
+                paths_of(&words, self.surroundings, self.found);
+                self.words(&words, look, depth + 1)
+            }
             Inner::Script(text, variables) => self.script(&text, variables, look, depth + 1),
             Inner::Anywhere(words) => self.anywhere(words, depth),
             Inner::Input => Traits::default(),
@@ -495,7 +507,7 @@ impl Walk<'_, '_> {
             }
             let strings = command.redirects.iter().map(|redirect| match redirect {
                 Redirect::File(_, word) | Redirect::HereString(word) => word.inner.clone(),
-                Redirect::HereDocument(_) => 0..0,
+                Redirect::HereDocument(_) | Redirect::Descriptor => 0..0,
             });
             let inner = command
                 .words

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
 use stationmaster_access::Database;
 use stationmaster_kernel::page::Order;
 use stationmaster_kernel::task::{self, NewTask, Task, TaskFilter};
@@ -46,8 +47,13 @@ impl TestStore {
     }
 
     pub(crate) fn sqlite_with(bounds: Bounds) -> Self {
+        Self::sqlite_in(TimeZone::UTC, bounds)
+    }
+
+    /// A store that counts days in this zone.
+    pub(crate) fn sqlite_in(zone: TimeZone, bounds: Bounds) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Clock::moved_by(directory.path().join("clock"));
+        let clock = Clock::moved_by(directory.path().join("clock")).in_zone(zone);
         let store = SqliteStore::open(&directory.path().join("test.db"), bounds, &clock).unwrap();
         Self::over(Arc::new(store), directory, None)
     }

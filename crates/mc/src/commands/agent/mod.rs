@@ -46,6 +46,7 @@ pub(crate) enum Agent {
 
 #[derive(Debug, Args)]
 pub(crate) struct One {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
 }
@@ -61,18 +62,19 @@ pub(crate) struct Status {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Only these: ACTIVE, PAUSED, DRAINED, QUARANTINED, OFFLINE
-    #[arg(long, value_delimiter = ',', value_parser = OneOf(words::AGENT_STATUSES))]
-    status: Vec<String>,
-    /// Only these: INTERN, SPECIALIST, LEAD
-    #[arg(long, value_delimiter = ',', value_parser = OneOf(words::AGENT_ROLES))]
-    role: Vec<String>,
+    /// Only those that are ACTIVE, PAUSED, DRAINED, QUARANTINED or OFFLINE
+    #[arg(long, value_parser = OneOf(words::AGENT_STATUSES))]
+    status: Option<String>,
+    /// Only those that are INTERN, SPECIALIST or LEAD
+    #[arg(long, value_parser = OneOf(words::AGENT_ROLES))]
+    role: Option<String>,
     #[command(flatten)]
     page: Page,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Control {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// Why; kept in the record
@@ -85,6 +87,7 @@ pub(crate) struct Control {
 
 #[derive(Debug, Args)]
 pub(crate) struct NewToken {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// How long it is good [default: for ever]
@@ -100,8 +103,10 @@ pub(crate) struct NewToken {
 
 #[derive(Debug, Args)]
 pub(crate) struct RevokeToken {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
+    /// The id of the token
     #[arg(value_parser = words::id)]
     token_id: String,
 }
@@ -235,8 +240,8 @@ fn whole(style: &Style, agent: &Value) -> String {
 impl List {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         let call = Call::get(&["agents"])
-            .query_list("status", &self.status)
-            .query_list("role", &self.role)
+            .query("status", self.status)
+            .query("role", self.role)
             .query("limit", self.page.limit)
             .query("offset", self.page.offset);
         session

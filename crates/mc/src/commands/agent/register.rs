@@ -20,6 +20,7 @@ pub(crate) struct Register {
     /// What people call it
     #[arg(long)]
     name: String,
+    /// A picture for it
     #[arg(long)]
     emoji: Option<String>,
     /// INTERN, SPECIALIST or LEAD [default: SPECIALIST]
@@ -55,10 +56,13 @@ pub(crate) struct Register {
 
 #[derive(Debug, Args)]
 pub(crate) struct Update {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
+    /// What people call it
     #[arg(long)]
     name: Option<String>,
+    /// A picture for it
     #[arg(long)]
     emoji: Option<String>,
     #[command(flatten)]

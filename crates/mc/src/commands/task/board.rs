@@ -46,6 +46,7 @@ pub(crate) struct List {
 
 #[derive(Debug, Args)]
 pub(crate) struct Get {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// Its messages instead, the oldest first
@@ -60,6 +61,7 @@ pub(crate) struct Get {
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
+    /// What it is, in a line
     #[arg(long)]
     title: String,
     /// CONTENT, SOCIAL, EMAIL_MARKETING, CUSTOMER_RESEARCH, SEO_RESEARCH, ENGINEERING, DOCS or OPS

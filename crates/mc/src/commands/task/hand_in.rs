@@ -17,6 +17,7 @@ use crate::words;
 
 #[derive(Debug, Args)]
 pub(crate) struct Submit {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// The text that was asked for; `-` reads standard input
@@ -31,6 +32,7 @@ pub(crate) struct Submit {
     /// Further files or addresses, as WHAT or TYPE=WHAT; may be repeated
     #[arg(long = "artifact", value_name = "FILE|URL", value_parser = attachment)]
     artifacts: Vec<Attachment>,
+    /// Why; kept in the record
     #[arg(long)]
     reason: Option<String>,
 }

@@ -64,6 +64,7 @@ pub(crate) enum Task {
 /// A task by its id.
 #[derive(Debug, Args)]
 pub(crate) struct One {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
 }
@@ -221,10 +222,12 @@ fn whole(style: &Style, task: &Value) -> String {
 }
 
 const DOCUMENTS: &[Column] = &[
-    ("NAME", "name", Kind::Text),
-    ("TYPE", "type", Kind::Text),
-    ("BYTES", "sizeBytes", Kind::Text),
-    ("URL", "url", Kind::Long),
+    ("NAME", "artifact.name", Kind::Text),
+    ("TYPE", "artifact.type", Kind::Text),
+    ("BYTES", "artifact.sizeBytes", Kind::Text),
+    ("FROM", "source", Kind::Text),
+    ("WHEN", "createdAt", Kind::When),
+    ("URL", "artifact.url", Kind::Long),
 ];
 
 const HISTORY: &[Column] = &[

@@ -16,6 +16,7 @@ const MOST_CANDIDATES: usize = 10;
 
 #[derive(Debug, Args)]
 pub(crate) struct Claim {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
 }
@@ -32,6 +33,7 @@ pub(crate) struct Next {
 
 #[derive(Debug, Args)]
 pub(crate) struct Start {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// The steps, 3 to 6, one a line; `\n` also ends a line
@@ -54,12 +56,14 @@ pub(crate) struct Start {
     /// Tasks that must be done before, separated by commas
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     depends: Vec<String>,
+    /// Why; kept in the record
     #[arg(long)]
     reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Approve {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// A word about the decision
@@ -69,6 +73,7 @@ pub(crate) struct Approve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Reject {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// What is to be better
@@ -78,6 +83,7 @@ pub(crate) struct Reject {
 
 #[derive(Debug, Args)]
 pub(crate) struct Assign {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// Agents, separated by commas
@@ -95,6 +101,7 @@ pub(crate) struct Assign {
 
 #[derive(Debug, Args)]
 pub(crate) struct Block {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// What it waits for
@@ -104,6 +111,7 @@ pub(crate) struct Block {
 
 #[derive(Debug, Args)]
 pub(crate) struct Unblock {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// What has changed
@@ -116,6 +124,7 @@ pub(crate) struct Unblock {
 
 #[derive(Debug, Args)]
 pub(crate) struct Cancel {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// Why
@@ -125,11 +134,13 @@ pub(crate) struct Cancel {
 
 #[derive(Debug, Args)]
 pub(crate) struct Transition {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// Where to
     #[arg(value_parser = STATUS)]
     to: String,
+    /// Why; kept in the record
     #[arg(long)]
     reason: Option<String>,
     /// Without plan, deliverable or checklist (operator); kept in the record

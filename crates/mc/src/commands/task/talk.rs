@@ -17,6 +17,7 @@ use crate::words::{self, OneOf};
 
 #[derive(Debug, Args)]
 pub(crate) struct Comment {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// What to say; `-` reads standard input
@@ -35,6 +36,7 @@ pub(crate) struct Comment {
 
 #[derive(Debug, Args)]
 pub(crate) struct Artifact {
+    /// Its id
     #[arg(value_parser = words::id)]
     id: String,
     /// What to call it [default: the file's name]
