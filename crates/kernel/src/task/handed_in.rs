@@ -59,6 +59,23 @@ impl Deliverable {
     }
 }
 
+impl Checklist {
+    /// As it is kept.
+    pub(super) fn sealed(mut self) -> Self {
+        let kinds = &mut Vec::new();
+        for item in &mut self.items {
+            redact(&mut item.label, kinds);
+            if let Some(note) = &mut item.note {
+                redact(note, kinds);
+            }
+        }
+        if let Some(notes) = &mut self.notes {
+            redact(notes, kinds);
+        }
+        self
+    }
+}
+
 fn redact(text: &mut String, kinds: &mut Vec<String>) {
     let (clean, found) = policy::redact(text);
     *text = clean;

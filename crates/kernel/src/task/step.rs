@@ -236,7 +236,7 @@ fn take_in(tx: &mut dyn Tx, who: &Principal, task: &mut Task, new: &NewStep) -> 
         task.detail.checklist = Some(Checklist {
             completed_at: Some(tx.now()),
             completed_by: Some(name_of(who)),
-            ..checklist.clone()
+            ..checklist.clone().sealed()
         });
     }
     new.deliverable

@@ -27,6 +27,7 @@ on_both!(
     dependencies_must_be_done_and_not_go_round,
     what_goes_back_to_the_inbox_is_nobodys,
     what_is_handed_in_is_measured_and_replaces_what_was,
+    no_secret_of_what_is_handed_in_is_kept_anywhere,
     blocked_and_back,
     a_canceled_task_ends_for_all_who_follow_it,
     a_word_on_the_other_surface_is_a_step_like_any_other,
@@ -410,6 +411,61 @@ fn what_is_handed_in_is_measured_and_replaces_what_was(store: &TestStore) {
     let again = step(store, &jordan, &task, submit()).unwrap().task;
     assert_eq!(again.detail.review_cycles, 1);
     assert!(again.detail.deliverable.unwrap().artifacts.is_empty());
+}
+
+fn no_secret_of_what_is_handed_in_is_kept_anywhere(store: &TestStore) {
+    const SECRET: &str = "AKIAIOSFODNN7EXAMPLE";
+    let jordan = member(store, "jordan", Rank::Specialist, &[]);
+    let task = open(store, TaskKind::Content);
+    claim(store, &jordan, &task).unwrap();
+    let with_secret = |text: &str| format!("{text} {SECRET}");
+    let mut begin = begin();
+    begin.reason = Some(with_secret("Now with"));
+    begin.plan.as_mut().unwrap().bullets[0] = with_secret("Log in with");
+    step(store, &jordan, &task, begin).unwrap();
+    let mut submit = submit();
+    submit.deliverable = Some(Deliverable {
+        content: with_secret("The key is"),
+        summary: Some(with_secret("Used")),
+        artifacts: vec![Artifact {
+            name: "env".into(),
+            content: Some(with_secret("export")),
+            ..Artifact::default()
+        }],
+        ..Deliverable::default()
+    });
+    let checklist = submit.checklist.as_mut().unwrap();
+    checklist.items[0].note = Some(with_secret("checked with"));
+    checklist.notes = Some(with_secret("by the way"));
+    step(store, &jordan, &task, submit).unwrap();
+    let back = because(State::InProgress, &with_secret("Remove"));
+    step(store, &person(T), &task, back).unwrap();
+
+    let kept = now(store, &task);
+    let deliverable = kept.detail.deliverable.as_ref().unwrap();
+    assert_eq!(deliverable.redacted.len(), 1, "{deliverable:?}");
+    let clean = deliverable.artifacts[0].content.as_ref().unwrap();
+    assert_eq!(deliverable.artifacts[0].size, Some(clean.len() as u64));
+    assert!(
+        deliverable.content.contains("[REDACTED:"),
+        "{deliverable:?}"
+    );
+    let id = task.id.clone();
+    let everything = store
+        .read(move |tx| {
+            let query = stationmaster_kernel::event::TrailQuery {
+                task: Some(id.clone()),
+                limit: 100,
+                ..Default::default()
+            };
+            let thread = tx.thread(&id, None, None, 100)?;
+            let told = tx.notifications_of(None, &Default::default(), 100)?;
+            Ok(format!("{:?}{thread:?}{told:?}", tx.trail(&query)?))
+        })
+        .unwrap();
+    assert!(!format!("{kept:?}").contains(SECRET), "{kept:?}");
+    let found: Vec<_> = everything.match_indices(SECRET).take(3).collect();
+    assert!(found.is_empty(), "{found:?} in {everything}");
 }
 
 fn blocked_and_back(store: &TestStore) {
