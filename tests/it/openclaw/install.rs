@@ -17,6 +17,26 @@ fn is_release() -> bool {
     std::env::var_os("STATIONMASTER_BIN").is_some()
 }
 
+/// What of the environment a person would have, too. The rest is what cargo tells a test of its package:
+/// a build script that watches that (ring's does) would run again, and everything above it be built anew.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment is what this test hands on"
+)]
+fn a_persons_environment() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
+    [
+        "PATH",
+        "HOME",
+        "USER",
+        "CARGO_HOME",
+        "CARGO_TARGET_DIR",
+        "RUSTUP_HOME",
+        "RUSTUP_TOOLCHAIN",
+    ]
+    .into_iter()
+    .filter_map(|name| Some((name, std::env::var_os(name)?)))
+}
+
 #[tokio::test]
 async fn the_line_of_the_readme_installs_mc_under_both_names() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -25,16 +45,16 @@ async fn the_line_of_the_readme_installs_mc_under_both_names() {
     let place = TempDir::new().expect("a directory");
     let mut words = LINE.split(' ');
     // Everything it is made of is here already; where it goes is the test's own directory.
-    let output = Command::new(words.next().expect("a command"))
+    let mut install = Command::new(words.next().expect("a command"));
+    install
         .args(words)
         .args(["--offline", "--root"])
         .arg(place.path())
         // What was built for this run is what is installed; anything else would take minutes.
         .args(if is_release() { &[][..] } else { &["--debug"] })
-        .current_dir(root)
-        .output()
-        .await
-        .expect("cargo runs");
+        .current_dir(root);
+    install.env_clear().envs(a_persons_environment());
+    let output = install.output().await.expect("cargo runs");
     assert!(
         output.status.success(),
         "{}",
