@@ -11,6 +11,8 @@ mod failures;
 mod idempotency;
 mod metrics;
 mod prompt;
+mod skills;
 mod tasks;
 mod tools;
 mod up;
+mod workspace;
