@@ -351,7 +351,7 @@ async fn a_heartbeat_gets_a_minimal_prompt_and_its_all_clear_is_not_posted() {
         assert!(!prompt.contains(absent), "{absent}: {prompt}");
     }
     let task = quiet.text("task_id");
-    assert_eq!(thread(&owner, &task).await, [json!(0); 0]);
+    assert!(thread(&owner, &task).await.is_empty());
     // It is kept all the same: the same key does not ask again.
     crew.send(beat("one")).await.ok();
     assert_eq!(crew.model.request_count(), 1);
