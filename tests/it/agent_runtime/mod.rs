@@ -6,6 +6,7 @@ mod backend_url;
 mod bodies;
 mod credentials;
 pub(crate) mod crew;
+mod daemon;
 mod dispatcher;
 mod failures;
 mod idempotency;

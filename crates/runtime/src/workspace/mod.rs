@@ -28,6 +28,7 @@ pub use check::{Problem, Severity};
 pub use prompt::{Part, PartName};
 pub use report::{ContextFile, ContextReport, Glance};
 pub(crate) use skills::Loader;
+use skills::Readings;
 pub use skills::{Fault, MAX_SKILLS, Machine, Skill, SkillState};
 
 /// No file brings more characters than this into a prompt, the mark that says so included.
@@ -48,6 +49,7 @@ struct Inner {
     tells_time: bool,
     machine: Machine,
     skills_budget: usize,
+    readings: Readings,
 }
 
 /// What a prompt is made for.
@@ -117,6 +119,7 @@ impl Workspace {
             tells_time: true,
             machine: Machine::default(),
             skills_budget: SKILLS_BUDGET,
+            readings: Readings::default(),
         }))
     }
 
@@ -154,6 +157,7 @@ impl Workspace {
             tells_time: self.0.tells_time,
             machine: self.0.machine.clone(),
             skills_budget: self.0.skills_budget,
+            readings: Readings::default(),
         };
         change(&mut inner);
         Self(Arc::new(inner))
@@ -178,8 +182,7 @@ impl Workspace {
     /// # Errors
     /// When the folder of skills cannot be read.
     pub async fn skills(&self) -> Result<Vec<Skill>, WorkspaceError> {
-        self.visit(|inner| skills::read(&inner.files, &inner.machine))
-            .await
+        self.visit(|inner| inner.skills()).await
     }
 
     /// Looks at the files away from the async workers.
@@ -211,7 +214,7 @@ impl Inner {
         } else if request.is_heartbeat {
             prompt::minimal(&self.files, &request.role)?
         } else {
-            let skills = skills::read(&self.files, &self.machine)?;
+            let skills = self.skills()?;
             let mut told = skills::told(skills, self.skills_budget, request.can_load_skills);
             has_catalog = told.is_catalog;
             loader = told
@@ -233,6 +236,10 @@ impl Inner {
             has_catalog,
             loader,
         })
+    }
+
+    fn skills(&self) -> Result<Vec<Skill>, WorkspaceError> {
+        skills::read(&self.files, &self.readings, &self.machine)
     }
 
     fn home(&self) -> TimeZone {

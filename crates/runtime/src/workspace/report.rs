@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use stationmaster_kernel::Handle;
 
 use super::prompt::{self, BOOT_DONE};
-use super::{PartName, PromptRequest, Workspace, WorkspaceError, skills};
+use super::{PartName, PromptRequest, Workspace, WorkspaceError};
 
 /// How much of each file is in a role's prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Workspace {
     /// When its skills cannot be read.
     pub async fn glance(&self) -> Result<Glance, WorkspaceError> {
         self.visit(|inner| {
-            let skills = skills::read(&inner.files, &inner.machine)?;
+            let skills = inner.skills()?;
             Ok(Glance {
                 exists: inner.files.dir().is_dir(),
                 is_booted: inner.files.has(BOOT_DONE) || !inner.files.has("BOOT.md"),

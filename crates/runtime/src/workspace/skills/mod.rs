@@ -6,6 +6,7 @@
 mod front_matter;
 mod gates;
 mod load;
+mod parsed;
 mod shelf;
 
 use std::sync::Arc;
@@ -14,10 +15,13 @@ use serde_json::Value;
 
 use super::WorkspaceError;
 use super::files::Files;
+use front_matter::Head;
+use parsed::Parsed;
 
 pub use front_matter::Fault;
 pub use gates::Machine;
 pub(crate) use load::Loader;
+pub(super) use parsed::Readings;
 pub(super) use shelf::{Shelf, Told, told};
 
 /// More folders than this are not looked at.
@@ -90,7 +94,11 @@ pub(super) fn location(folder: &str) -> String {
 }
 
 /// Every skill of the workspace, by folder name.
-pub(super) fn read(files: &Files, machine: &Machine) -> Result<Vec<Skill>, WorkspaceError> {
+pub(super) fn read(
+    files: &Files,
+    readings: &Readings,
+    machine: &Machine,
+) -> Result<Vec<Skill>, WorkspaceError> {
     let mut folders = files.folders(FOLDER)?;
     if folders.len() > MAX_SKILLS {
         tracing::warn!(
@@ -101,32 +109,27 @@ pub(super) fn read(files: &Files, machine: &Machine) -> Result<Vec<Skill>, Works
     }
     let read = folders
         .into_iter()
-        .filter_map(|folder| one(files, machine, folder));
+        .filter_map(|folder| one(files, readings, machine, folder));
     Ok(read.collect())
 }
 
-fn one(files: &Files, machine: &Machine, folder: String) -> Option<Skill> {
-    let broken = |reason: String| Fault { line: 1, reason };
-    let (head, body) = match files.read_within(&location(&folder)) {
-        Ok(Some(text)) => {
-            let (head, body) = front_matter::read(&text);
-            (head, Arc::from(body))
+fn one(files: &Files, readings: &Readings, machine: &Machine, folder: String) -> Option<Skill> {
+    let parsed = match files.read_within(&location(&folder)) {
+        Ok(Some(text)) => readings.of(&folder, &text),
+        Ok(None) if files.leads_out(&location(&folder)) => {
+            Parsed::broken("it leads out of the workspace")
         }
-        Ok(None) if files.leads_out(&location(&folder)) => (
-            Err(broken("it leads out of the workspace".to_owned())),
-            Arc::from(""),
-        ),
         // A folder of something else, or an empty file, which says nothing.
         Ok(None) => return None,
-        Err(error) => (Err(broken(error.to_string())), Arc::from("")),
+        Err(error) => Parsed::broken(&error.to_string()),
     };
-    let (head, state) = match head {
+    let silent = Head::default();
+    let (head, state) = match &parsed.head {
         Ok(head) => {
-            let state =
-                gates::shut(&head.terms, machine).map_or(SkillState::Enabled, SkillState::Gated);
-            (head, state)
+            let shut = gates::shut(&head.terms, machine);
+            (head, shut.map_or(SkillState::Enabled, SkillState::Gated))
         }
-        Err(fault) => (front_matter::Head::default(), SkillState::Broken(fault)),
+        Err(fault) => (&silent, SkillState::Broken(fault.clone())),
     };
     Some(Skill {
         name: line(head.name.as_deref().unwrap_or(&folder), LONGEST_NAME),
@@ -134,12 +137,16 @@ fn one(files: &Files, machine: &Machine, folder: String) -> Option<Skill> {
             head.description.as_deref().unwrap_or_default(),
             LONGEST_DESCRIPTION,
         ),
-        emoji: head.terms.emoji.map(|emoji| line(&emoji, LONGEST_NAME)),
-        metadata: head.metadata,
+        emoji: head
+            .terms
+            .emoji
+            .as_deref()
+            .map(|emoji| line(emoji, LONGEST_NAME)),
+        metadata: head.metadata.clone(),
         has_more: state == SkillState::Enabled
             && files.has_beside(&format!("{FOLDER}/{folder}"), FILE),
         state,
-        body,
+        body: Arc::clone(&parsed.body),
         folder,
     })
 }

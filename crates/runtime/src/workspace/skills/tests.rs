@@ -19,7 +19,7 @@ fn write(path: &Path, text: &str) {
 }
 
 fn read_all(files: &Files) -> Vec<Skill> {
-    read(files, &Machine::default()).unwrap()
+    read(files, &Readings::default(), &Machine::default()).unwrap()
 }
 
 #[test]
