@@ -175,6 +175,45 @@ async fn deep_health_asks_the_backend() {
     }
 }
 
+/// A backend that says `answer` to whoever connects, and nothing where there is none.
+fn backend_saying(answer: Option<&'static str>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for peer in listener.incoming() {
+            let mut peer = peer.unwrap();
+            if let Some(answer) = answer {
+                // The request is read first, or closing would reset the connection.
+                let mut request = [0; 4_096];
+                let _ = std::io::Read::read(&mut peer, &mut request);
+                let _ = std::io::Write::write_all(&mut peer, answer.as_bytes());
+            } else {
+                held.push(peer);
+            }
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_backend_that_fails_or_is_silent_is_told_in_time() {
+    let failing = "HTTP/1.1 500 Oops\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    for answer in [Some(failing), None] {
+        let model = StubModel::start();
+        let url = backend_saying(answer);
+        let api = Api::of(thinking(&model).environment("BACKEND_URL", url).start());
+        let began = std::time::Instant::now();
+        let told = api.stranger().get("/health?deep=true").await.ok();
+        assert!(began.elapsed().as_secs() < 10, "{told}");
+        assert_eq!(
+            (&told["status"], &told["backend"]["status"]),
+            (&json!("degraded"), &json!("error"))
+        );
+        assert!(told["backend"]["error"].is_string(), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn a_workspace_that_was_named_and_is_missing_degrades() {
     let crew = Crew::with(|it| it.environment("CLASPER_WORKSPACE", "/nonexistent/workspace"));

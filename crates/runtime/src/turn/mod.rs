@@ -259,6 +259,13 @@ const NOTHING_TO_DO: &str = "HEARTBEAT_OK";
 /// What to post for an answer (agent-runtime §10); a heartbeat that found nothing is kept and not
 /// posted.
 fn posts(turn: &Turn, outcome: Outcome) -> Finished {
+    if turn.is_heartbeat && outcome.response.trim() == NOTHING_TO_DO {
+        return Finished {
+            outcome,
+            reply: None,
+            document: None,
+        };
+    }
     let key = |what: &str| format!("{}:{what}", turn.turn_key);
     let (task_id, content) = (outcome.task_id.clone(), outcome.response.clone());
     let document = turn.plan_title.clone().map(|title| Keyed {
@@ -270,14 +277,13 @@ fn posts(turn: &Turn, outcome: Outcome) -> Finished {
             doc_type: Some("plan".to_owned()),
         },
     });
-    let says_nothing = turn.is_heartbeat && outcome.response.trim() == NOTHING_TO_DO;
-    let reply = (!says_nothing).then(|| Keyed {
+    let reply = Keyed {
         key: key("msg"),
         what: NewMessage { task_id, content },
-    });
+    };
     Finished {
         outcome,
-        reply,
+        reply: Some(reply),
         document,
     }
 }
