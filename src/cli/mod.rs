@@ -4,6 +4,7 @@ mod options;
 mod serve;
 mod token;
 mod up;
+mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -25,6 +26,9 @@ enum Command {
     /// Make tokens that clients of this server carry
     #[command(subcommand)]
     Token(token::Token),
+    /// Make, check and look at the files that agents work from
+    #[command(subcommand)]
+    Workspace(workspace::Workspace),
 }
 
 impl Arguments {
@@ -33,6 +37,7 @@ impl Arguments {
             Command::Up(command) => command.run(),
             Command::Serve(command) => command.run(),
             Command::Token(command) => command.run(),
+            Command::Workspace(command) => command.run(),
         }
     }
 }

@@ -148,6 +148,24 @@ impl Exchange {
         }
     }
 
+    /// Whether `/health` answers 2xx within `limit`. No token goes along.
+    pub(super) async fn probe(&self, limit: Duration) -> BackendResult<()> {
+        let call = Call::new(Method::GET, &["health"]).once().within(limit);
+        let url = self.url(&call)?;
+        let sent = self.client.get(url).timeout(limit).send().await;
+        let response = sent.map_err(|error| Failure::network(error).error)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let retry_after = retry_after(response.headers());
+        let body = self
+            .bounded(response)
+            .await
+            .map_err(|failure| failure.error)?;
+        Err(Failure::status(status, retry_after, &body).error)
+    }
+
     fn url(&self, call: &Call<'_>) -> BackendResult<Url> {
         let mut url = self.base.clone();
         url.set_query(None);
