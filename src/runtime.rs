@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use stationmaster_access::Database;
 use stationmaster_credentials::{Minter, TokenKey};
-use stationmaster_dispatch::{Daemon, Delivery, Undelivered};
+use stationmaster_dispatch::{Daemon, Delivery, Resumer, Undelivered};
+use stationmaster_kernel::RunId;
 use stationmaster_kernel::notification::Notification;
 use stationmaster_model::{Client, Config as ModelConfig, Prices, Provider, Retry};
 use stationmaster_runtime::{
@@ -62,6 +63,7 @@ pub(crate) fn build(settings: &Settings, around: &Surroundings<'_>) -> Result<Ru
         .clone()
         .map_or_else(Clock::default, Clock::moved_by);
     let mut config = Config::new(model.map_or_else(String::new, |model| model.model.clone()));
+    config.fallback_model = model.and_then(|model| model.fallback.clone());
     config.default_task = settings.runtime.default_task.clone();
     config.deadline = Duration::from_secs(settings.runtime.deadline_seconds);
     config.tool_rounds = settings.runtime.max_tool_rounds;
@@ -198,9 +200,21 @@ impl Daemon for LocalDaemon {
     }
 }
 
+#[async_trait]
+impl Resumer for LocalDaemon {
+    async fn resume(&self, run: &RunId) {
+        // Whatever goes wrong is told by the run itself, and in the log.
+        if let Err(error) = self.runtime.resume(run.as_str()).await {
+            tracing::debug!(%run, code = error.code(), "a turn that was taken up has failed");
+        }
+    }
+}
+
 fn may_work_later(error: &TurnError) -> bool {
     match error {
         TurnError::BackendUnavailable { .. }
+        | TurnError::OverBudget { .. }
+        | TurnError::HeldUp { .. }
         | TurnError::BackendRejectedToken { .. }
         | TurnError::ModelUnavailable { .. }
         | TurnError::RateLimited { .. }

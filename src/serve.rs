@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use stationmaster_access::Database;
 use stationmaster_credentials::TokenKey;
-use stationmaster_dispatch::{Dispatcher, Retention, Sender, Settle, Upkeep, Webhooks};
+use stationmaster_dispatch::{Dispatcher, Retention, Sender, Settle, TakeUp, Upkeep, Webhooks};
 use stationmaster_http::{App, Gate, meter, server};
 use stationmaster_kernel::{Store, agent, approval, run, standup};
 use stationmaster_runtime::Observer;
@@ -148,6 +148,17 @@ async fn serve(
             parallel: PARALLEL_TURNS,
         };
         tasks.spawn(dispatcher.run(stopping.clone()));
+    }
+    if status.model.is_some() && settings.runtime.backend_url.is_none() {
+        let take_up = TakeUp {
+            database: database.clone(),
+            resumer: Arc::new(LocalDaemon {
+                runtime: runtime.clone(),
+                has_default_task: settings.runtime.default_task.is_some(),
+            }),
+            parallel: PARALLEL_TURNS,
+        };
+        tasks.spawn(take_up.run(stopping.clone()));
     }
     tasks.spawn(keep_metrics_small(metrics.clone(), stopping.clone()));
     let (router, _) = stationmaster_surfaces::router(Surfaces {

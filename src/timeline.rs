@@ -352,6 +352,7 @@ impl Printer {
             // The log tells the rest.
             TurnEventKind::ReplyPosted { .. }
             | TurnEventKind::Replayed { .. }
+            | TurnEventKind::Paused { .. }
             | TurnEventKind::Failed { .. } => {}
         }
     }

@@ -7,11 +7,13 @@
 
 mod deliver;
 mod retention;
+mod take_up;
 mod upkeep;
 mod webhook;
 
 pub use deliver::{Daemon, Delivery, Dispatcher, Undelivered};
 pub use retention::Retention;
+pub use take_up::{Resumer, TakeUp};
 pub use upkeep::{Settle, Upkeep};
 pub use webhook::{Sender, Webhooks};
 

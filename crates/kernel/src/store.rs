@@ -15,7 +15,7 @@ use crate::notification::Notifications;
 use crate::operator::Operators;
 use crate::page::Position;
 use crate::policy::Policies;
-use crate::run::Runs;
+use crate::run::{Runs, TurnSteps};
 use crate::standup::Standups;
 use crate::subscription::Subscriptions;
 use crate::task::Tasks;
@@ -38,6 +38,7 @@ pub trait Tx:
     + Notifications
     + Approvals
     + Runs
+    + TurnSteps
     + Standups
     + Replies
     + Events

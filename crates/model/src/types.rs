@@ -61,7 +61,7 @@ pub struct ToolSpec {
 }
 
 /// A call the model asked for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ToolCall {
     /// The provider's id of this call, unique within its reply.
     pub id: String,

@@ -114,6 +114,8 @@ pub struct Context {
     pub operator_mode: OperatorMode,
     /// The action is for a task that is IN_PROGRESS and the agent's own: what a DRAINED agent may finish.
     pub task_in_progress_is_own: bool,
+    /// Whoever set the agent up has put the action's tool on its list: it counts as on an allowlist.
+    pub is_listed: bool,
     /// What people have said yes to, for this agent and task.
     pub approvals: Vec<Standing>,
     pub budget: Option<BudgetFacts>,

@@ -17,7 +17,7 @@ pub fn decide(rules: &Rules, action: &Action, agent: &Agent, context: &Context) 
     let mut found = Findings::default();
     agents_state(agent, context, &mut found);
     tool_list(rules, action, agent, &mut found);
-    let secrets = facts::gather(rules, action, agent, &mut found);
+    let secrets = facts::gather(rules, action, agent, context.is_listed, &mut found);
     spawn(rules, action, agent, context, &mut found);
     transition(action, context, &mut found);
     let fingerprint = action.fingerprint(rules);

@@ -27,6 +27,7 @@ pub(crate) fn gather(
     rules: &Rules,
     action: &Action,
     agent: &Agent,
+    is_listed: bool,
     found: &mut Findings,
 ) -> Vec<&'static str> {
     let place = Place::new(agent.workspace.as_deref(), agent.home.as_deref());
@@ -50,7 +51,7 @@ pub(crate) fn gather(
         ToolKind::Spawn | ToolKind::Other => false,
     };
     if !is_judged {
-        base_findings(rules, action, base, found);
+        base_findings(rules, action, base, is_listed, found);
     }
     for raised in tool.into_iter().flat_map(|tool| rules.raised(tool)) {
         raise(raised, action, found);
@@ -69,10 +70,16 @@ fn base_risk(rules: &Rules, action: &Action, kind: ToolKind) -> Risk {
     }
 }
 
-fn base_findings(rules: &Rules, action: &Action, base: Risk, found: &mut Findings) {
+fn base_findings(
+    rules: &Rules,
+    action: &Action,
+    base: Risk,
+    is_listed: bool,
+    found: &mut Findings,
+) {
     match base {
         Risk::Green => {}
-        Risk::Yellow => found.yellow(false),
+        Risk::Yellow => found.yellow(is_listed),
         Risk::Red => {
             let tool = action.tool.as_deref().unwrap_or(action.kind.as_str());
             let how = if rules.risk(tool).is_some() {

@@ -36,7 +36,8 @@ pub use backend::{
     TaskRef, TokenMinter, ToolRequestRef,
 };
 pub use ledger::{
-    Begun, Finished, Journal, JournalLimits, Keyed, Ledger, NewRun, OpenRun, PostingLedger,
+    Answered, Begun, CallResult, Finished, Gate, Journal, JournalLimits, Keyed, Ledger, NewCall,
+    NewRun, OpenRun, Pause, Place, PostingLedger, Step, TakenUp,
 };
 pub use local::{KernelLedger, LocalBackend};
 pub use model::Model;
@@ -44,7 +45,7 @@ pub use observe::{Observer, TurnEvent, TurnEventKind, describe_metrics};
 pub use session::{AgentIdentity, SessionKey, SessionKeyError};
 pub use tools::own_tool_names;
 pub use turn::{
-    Clock, Config, HistoryEntry, HistoryRole, Outcome, Parts, Runtime, SendRequest, Spent,
+    Clock, Config, Ended, HistoryEntry, HistoryRole, Outcome, Parts, Runtime, SendRequest, Spent,
     ToolCallRecord, TurnError,
 };
 pub use usage::Usage;

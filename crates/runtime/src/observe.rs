@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use metrics::{counter, histogram};
 
+use crate::ledger::Pause;
 use crate::tools::metric_name;
 use crate::turn::{Outcome, Spent, TurnError};
 use crate::{AgentIdentity, TaskRef};
@@ -52,6 +53,12 @@ pub enum TurnEventKind {
         message_id: Option<String>,
         document_id: Option<String>,
         cost_microusd: u64,
+        took: Duration,
+    },
+    /// It goes on when this is decided.
+    Paused {
+        task_id: String,
+        approval_id: String,
         took: Duration,
     },
     /// The answer of an earlier turn with the same key was given again.
@@ -188,6 +195,22 @@ impl Recorder {
             message_id: outcome.message_id.clone(),
             document_id: outcome.document_id.clone(),
             cost_microusd: outcome.spent.cost_microusd(),
+            took,
+        });
+    }
+
+    pub(crate) fn paused(&self, pause: &Pause, took: Duration) {
+        self.ended("paused", took);
+        tracing::info!(
+            trace_id = self.trace_id,
+            agent = %self.agent.role,
+            task = pause.task_id,
+            approval = pause.approval_id,
+            "turn paused"
+        );
+        self.tell(TurnEventKind::Paused {
+            task_id: pause.task_id.clone(),
+            approval_id: pause.approval_id.clone(),
             took,
         });
     }

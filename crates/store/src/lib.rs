@@ -39,6 +39,7 @@ mod task;
 mod tenant;
 mod token;
 mod tool_call;
+mod turn_step;
 mod webhook;
 
 pub use clock::Clock;

@@ -33,6 +33,7 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0026_guard_more",
     "0029_cost",
     "0030_standup_report",
+    "0031_turn",
 ];
 
 /// Runs what is missing. The caller has begun a transaction and commits it; `script` runs a text

@@ -2,7 +2,9 @@
 
 use stationmaster_kernel::lease::{Fence, Lease};
 use stationmaster_kernel::run::{Run, RunFilter, Runs, Spend, Status};
-use stationmaster_kernel::{Handle as Name, Position, Result, RunId, TaskId, TenantId, Timestamp};
+use stationmaster_kernel::{
+    ApprovalId, Handle as Name, Position, Result, RunId, TaskId, TenantId, Timestamp,
+};
 
 use crate::handle::{Handle, from_optional_json, to_optional_json};
 use crate::sql::{Row, Select, malformed, params};
@@ -11,7 +13,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT position, id, tenant, agent, idempotency_key, task, status, model, input_tokens, output_tokens, ",
-            "cost_microusd, error, answer, started_at, ended_at, lease_owner, lease_until, lease_fence, due_at, detail ",
+            "cost_microusd, error, answer, started_at, ended_at, lease_owner, lease_until, lease_fence, due_at, detail, waits_for ",
             "FROM run ",
             $rest
         )
@@ -36,8 +38,8 @@ impl Runs for Handle<'_> {
         self.execute(
             "INSERT INTO run (position, id, tenant, agent, idempotency_key, task, status, model, input_tokens, \
              output_tokens, cost_microusd, error, answer, started_at, ended_at, lease_owner, lease_until, \
-             lease_fence, due_at, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-             ?16, ?17, ?18, ?19, ?20)",
+             lease_fence, due_at, detail, waits_for) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+             ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
             params![
                 run.position.0,
                 run.id.as_str(),
@@ -59,6 +61,7 @@ impl Runs for Handle<'_> {
                 run.lease.fence.0,
                 run.due_at.map(|at| at.0),
                 detail.as_ref(),
+                run.waits_for.as_ref().map(ApprovalId::as_str),
             ],
         )
         .map(drop)
@@ -69,7 +72,7 @@ impl Runs for Handle<'_> {
         self.execute(
             "UPDATE run SET task = ?2, status = ?3, input_tokens = ?4, output_tokens = ?5, cost_microusd = ?6, \
              error = ?7, answer = ?8, ended_at = ?9, lease_owner = ?10, lease_until = ?11, lease_fence = ?12, \
-             due_at = ?13, detail = ?14 WHERE id = ?1",
+             due_at = ?13, detail = ?14, waits_for = ?15 WHERE id = ?1",
             params![
                 run.id.as_str(),
                 run.task.as_ref().map(TaskId::as_str),
@@ -85,6 +88,7 @@ impl Runs for Handle<'_> {
                 run.lease.fence.0,
                 run.due_at.map(|at| at.0),
                 detail.as_ref(),
+                run.waits_for.as_ref().map(ApprovalId::as_str),
             ],
         )
         .map(drop)
@@ -115,6 +119,34 @@ impl Runs for Handle<'_> {
         .into_iter()
         .map(read)
         .collect()
+    }
+
+    fn abandoned_runs(&mut self, now: Timestamp, limit: u32) -> Result<Vec<RunId>> {
+        self.query(
+            "SELECT id FROM run WHERE status = 'RUNNING' AND due_at IS NULL AND waits_for IS NULL \
+             AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2",
+            params![now.0, limit],
+        )?
+        .into_iter()
+        .map(|mut row| Ok(RunId::new(row.text()?)))
+        .collect()
+    }
+
+    fn next_abandoned(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
+        let next = self.one(
+            "SELECT MIN(lease_until) FROM run WHERE status = 'RUNNING' AND due_at IS NULL AND waits_for IS NULL \
+             AND lease_until > ?1",
+            params![now.0],
+            |mut row| row.optional_int(),
+        )?;
+        Ok(next.flatten().map(Timestamp))
+    }
+
+    fn runs_waiting_for(&mut self, approval: &ApprovalId) -> Result<Vec<Run>> {
+        self.query(select!("WHERE waits_for = ?1"), params![approval.as_str()])?
+            .into_iter()
+            .map(read)
+            .collect()
     }
 }
 
@@ -160,5 +192,6 @@ fn read(mut row: Row) -> Result<Run> {
         },
         due_at: row.optional_int()?.map(Timestamp),
         detail: from_optional_json(row.optional_text()?.as_deref())?.unwrap_or_default(),
+        waits_for: row.optional_text()?.map(ApprovalId::new),
     })
 }

@@ -273,7 +273,12 @@ fn action_of(
 }
 
 /// Makes the task wait, and says so in its thread.
-fn hold(tx: &mut dyn Tx, who: &Principal, task: Task, approval: &Approval) -> Result<Task> {
+pub(super) fn hold(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    task: Task,
+    approval: &Approval,
+) -> Result<Task> {
     let task = match task.state {
         State::InProgress | State::Review => {
             let step = Step::because(format!("{} waits for a decision", approval.id));
@@ -297,7 +302,7 @@ fn hold(tx: &mut dyn Tx, who: &Principal, task: Task, approval: &Approval) -> Re
     Ok(task)
 }
 
-fn tell_operator(tx: &mut dyn Tx, who: &Principal, approval: &Approval) -> Result<()> {
+pub(super) fn tell_operator(tx: &mut dyn Tx, who: &Principal, approval: &Approval) -> Result<()> {
     notification::tell(
         tx,
         who,

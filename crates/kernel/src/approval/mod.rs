@@ -7,6 +7,8 @@
 //! in `settle`. All of them are the same rows, whichever surface shows them.
 
 mod ask;
+mod ask_for_call;
+pub(crate) use ask_for_call::ask_for_call;
 mod decide;
 mod outcome;
 mod read;

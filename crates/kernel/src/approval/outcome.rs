@@ -6,6 +6,7 @@ use crate::budget;
 use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::notification::{self, Target, Tell, Type, Wake};
+use crate::run;
 use crate::state::State;
 use crate::task::{self, Completion, Task};
 use crate::tool_call;
@@ -28,6 +29,7 @@ pub(super) fn follow(
         refuse_tool_call(tx, &system, approval)?;
     }
     let task = release(tx, &system, approval, after)?;
+    run::wake(tx, &approval.id)?;
     match (approval.detail.ask, approval.status) {
         (Some(Ask::StateTransition), Status::Approved) => perform(tx, who, approval, task),
         (Some(Ask::BudgetOverride), Status::Approved) => {

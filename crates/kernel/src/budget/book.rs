@@ -100,6 +100,56 @@ pub(crate) fn reserve(
     Ok(())
 }
 
+/// Holds what the next call of a model may cost at most, instead of what was held for the one before. The
+/// caller writes the run; agent and task are written here.
+///
+/// # Errors
+/// `budget_exceeded`, also where the run would pass what one run of its agent may cost.
+pub(crate) fn hold(tx: &mut dyn Tx, run: &mut Run, worst: MicroUsd) -> Result<()> {
+    let Some(mut agent) = tx.agent(&run.tenant, &run.agent)? else {
+        return Ok(());
+    };
+    let mut task = match &run.task {
+        Some(id) => tx.task(id)?,
+        None => None,
+    };
+    let before = std::mem::take(&mut run.detail.reserved);
+    agent.detail.purse.reserved = agent.detail.purse.reserved.minus(before);
+    if let Some(task) = &mut task {
+        task.detail.reserved = task.detail.reserved.minus(before);
+    }
+    let whole = run.cost().plus(worst);
+    let cap = agent.detail.budget_per_run.filter(|cap| whole > *cap);
+    if let Some(cap) = cap
+        && !run.detail.may_pass_cap
+    {
+        if !super::take_allowance(tx, &agent, whole)? {
+            let message = format!(
+                "a run of agent {} may cost {cap} US dollars and this one may cost {whole}",
+                agent.handle
+            );
+            return Err(Error::over_budget(message)
+                .with_detail("remaining", cap.minus(run.cost()).as_dollars())
+                .with_detail("needed", worst.as_dollars()));
+        }
+        run.detail.may_pass_cap = true;
+    }
+    run.detail.estimated_cost = Some(worst);
+    let today = day(tx)?;
+    let until_midnight = (today.ends_at.0 - today.now.0).max(0) / 1000;
+    reserve(run, &mut agent, task.as_mut(), today.now)
+        .map_err(|error| error.with_detail("retryAfterSec", until_midnight))?;
+    run.detail.estimated_cost = Some(whole);
+    if before == MicroUsd::ZERO && worst == MicroUsd::ZERO {
+        return Ok(());
+    }
+    tx.put_agent(&agent)?;
+    match &task {
+        Some(task) => tx.update_task(task),
+        None => Ok(()),
+    }
+}
+
 fn check_left(whose: &str, wanted: MicroUsd, left: Option<MicroUsd>) -> Result<()> {
     let Some(left) = left else { return Ok(()) };
     // With nothing left nothing starts, whatever it says it would cost.

@@ -17,7 +17,7 @@ use crate::{Error, MicroUsd, Principal, Result, TenantId, Timestamp, Tx};
 pub use allow::approved;
 pub(crate) use allow::{begin_day, take_allowance};
 pub use book::Booked;
-pub(crate) use book::{book, reserve};
+pub(crate) use book::{book, hold, reserve};
 pub use watch::Warning;
 pub(crate) use watch::standing;
 

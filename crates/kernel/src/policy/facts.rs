@@ -60,6 +60,7 @@ pub(super) fn context_of(
         _ => None,
     };
     Ok(engine::Context {
+        is_listed: false,
         operator_mode,
         task_in_progress_is_own: task.is_some_and(|task| {
             task.state == State::InProgress && task.is_assigned_to(&agent.handle)

@@ -64,10 +64,28 @@ pub fn judge(
     action: &Object,
     named: Option<&ApprovalId>,
 ) -> Result<Verdict> {
+    judge_listed(tx, agent, task, action, named, false)
+}
+
+/// As [`judge`]; `is_listed`: whoever set the agent up has put the tool on its list.
+///
+/// # Errors
+/// As [`judge`].
+pub(crate) fn judge_listed(
+    tx: &mut dyn Tx,
+    agent: &Agent,
+    task: Option<&Task>,
+    action: &Object,
+    named: Option<&ApprovalId>,
+    is_listed: bool,
+) -> Result<Verdict> {
     let action = engine::Action::from_json(action).map_err(|faults| invalid("action", faults))?;
     let force = in_force(tx, &agent.tenant, Some(&agent.handle), task)?;
     let subject = agent_of(agent, tx.now());
-    let context = context_of(tx, agent, task, &action, Vec::new())?;
+    let context = engine::Context {
+        is_listed,
+        ..context_of(tx, agent, task, &action, Vec::new())?
+    };
     let found = engine::decide(&force.rules, &action, &subject, &context);
     if found.decision != Decision::NeedsApproval {
         return finish(tx, agent, task, force, found);

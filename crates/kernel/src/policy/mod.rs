@@ -9,6 +9,7 @@ mod document;
 mod facts;
 mod force;
 mod judge;
+pub(crate) use judge::judge_listed;
 mod rehearse;
 mod scope;
 mod settings;

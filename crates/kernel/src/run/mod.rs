@@ -6,6 +6,9 @@
 //! its runs (`report`). Either way what they cost enters the same books (see [`budget`](crate::budget)).
 
 mod report;
+mod step;
+mod take_up;
+mod tool;
 mod turn;
 
 use std::time::Duration;
@@ -15,13 +18,16 @@ use serde::{Deserialize, Serialize};
 pub use report::{
     Amended, Amendment, NewReport, Reported, Usage, amend, find, list, report, settle_due,
 };
+pub use step::{NewStep, StepKind, TurnStep, TurnSteps, hold, keep};
+pub use take_up::{abandoned, take_up, wake};
+pub use tool::{Done, NewToolCall, Start, finish_tool, start_tool};
 pub use turn::{Begun, Ending, NewRun, begin, end, renew};
 
 use crate::budget::Booked;
 use crate::lease::Lease;
 use crate::money::MicroUsd;
 use crate::page::Position;
-use crate::{Handle, Object, Result, RunId, TaskId, TenantId, Timestamp};
+use crate::{ApprovalId, Handle, Object, Result, RunId, TaskId, TenantId, Timestamp};
 
 /// How long after we first heard of it a reported run is given up (OpenClaw contract §11).
 pub const PATIENCE: Duration = Duration::from_secs(6 * 3600);
@@ -96,6 +102,9 @@ pub struct Run {
     /// When a run that somebody reports is given up; `None` for a turn of our own runtime.
     #[serde(default)]
     pub due_at: Option<Timestamp>,
+    /// A turn that has stopped until this is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<ApprovalId>,
     #[serde(default, skip_serializing_if = "Detail::is_blank")]
     pub detail: Box<Detail>,
 }
@@ -104,6 +113,14 @@ impl Run {
     #[must_use]
     pub fn cost(&self) -> MicroUsd {
         MicroUsd(self.spend.cost_microusd)
+    }
+
+    /// Adds what was used.
+    fn add(&mut self, spend: Spend) {
+        let sum = |total: &mut u64, part: u64| *total = total.saturating_add(part);
+        sum(&mut self.spend.input_tokens, spend.input_tokens);
+        sum(&mut self.spend.output_tokens, spend.output_tokens);
+        sum(&mut self.spend.cost_microusd, spend.cost_microusd);
     }
 
     /// All tokens that it used, those of a cache included.
@@ -154,6 +171,10 @@ pub struct Detail {
     pub metadata: Option<Object>,
     /// When we first heard of it, whatever it says of itself.
     pub received_at: Option<Timestamp>,
+    /// It was allowed to cost more than a run of its agent may.
+    pub may_pass_cap: bool,
+    /// Which trace it is in.
+    pub trace: Option<String>,
     pub booked: Booked,
 }
 
@@ -211,4 +232,22 @@ pub trait Runs {
     /// # Errors
     /// Whatever the store meets.
     fn due_runs(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Run>>;
+
+    /// Turns that go on but that nobody is at, longest abandoned first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn abandoned_runs(&mut self, now: Timestamp, limit: u32) -> Result<Vec<RunId>>;
+
+    /// When the next turn is abandoned unless its holder renews it.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn next_abandoned(&mut self, now: Timestamp) -> Result<Option<Timestamp>>;
+
+    /// Turns that wait for this approval.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn runs_waiting_for(&mut self, approval: &ApprovalId) -> Result<Vec<Run>>;
 }

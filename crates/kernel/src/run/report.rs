@@ -134,6 +134,7 @@ fn blank(tx: &mut dyn Tx, agent: &Agent, new: NewReport, status: Status) -> Resu
         started_at: new.started_at,
         ended_at: None,
         lease: Lease::free(),
+        waits_for: None,
         due_at: is_running.then(|| now.after(PATIENCE)),
         detail: Box::default(),
     };

@@ -2,19 +2,26 @@
 
 use std::time::Duration;
 
-use super::{Run, Spend, Status};
+use super::step;
+use super::{Run, Spend, Status, StepKind};
 use crate::agent::{self, Act};
 use crate::budget;
 use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::lease::{Fence, Lease};
 use crate::text;
-use crate::{Error, Handle, Principal, Result, RunId, TaskId, TenantId, Timestamp, Tx};
+use crate::{Error, Handle, MicroUsd, Principal, Result, RunId, TaskId, TenantId, Timestamp, Tx};
 
 /// A turn about to start.
 #[derive(Debug, Clone)]
 pub struct NewRun {
     pub key: Option<String>,
+    /// What is asked, in the runtime's own words: enough to do it again.
+    pub request: String,
+    pub task: Option<TaskId>,
+    /// What the first call of a model may cost at most.
+    pub worst: MicroUsd,
+    pub trace: Option<String>,
     pub model: String,
     /// Which instance works on it.
     pub owner: String,
@@ -29,6 +36,8 @@ pub enum Begun {
     Ours(Run),
     /// It was done before; here is the answer.
     Answered(Run),
+    /// It has stopped until an approval is decided.
+    Waiting(Run),
     /// Somebody else is at it, at least until then.
     Busy { until: Timestamp },
 }
@@ -65,6 +74,9 @@ pub fn begin(tx: &mut dyn Tx, who: &Principal, new: &NewRun) -> Result<Begun> {
     };
     let (mut run, is_new) = match known {
         Some(run) if run.status == Status::Completed => return Ok(Begun::Answered(run)),
+        Some(run) if run.status == Status::Running && run.waits_for.is_some() => {
+            return Ok(Begun::Waiting(run));
+        }
         Some(run) if run.status == Status::Running && run.lease.is_held(now) => {
             return Ok(Begun::Busy {
                 until: run.lease.until,
@@ -73,13 +85,16 @@ pub fn begin(tx: &mut dyn Tx, who: &Principal, new: &NewRun) -> Result<Begun> {
         Some(run) => (run, false),
         None => (blank(tx, tenant, handle, new)?, true),
     };
-    admit(tx, who, &mut run)?;
+    run.task.clone_from(&new.task);
+    run.detail.trace.clone_from(&new.trace);
     run.status = Status::Running;
     run.error = None;
     run.ended_at = None;
+    admit(tx, who, &mut run, new.worst)?;
     run.lease.take(&new.owner, now, new.lease);
     if is_new {
         tx.insert_run(&run)?;
+        step::add(tx, &run.id, StepKind::Request, None, new.request.clone())?;
     } else {
         tx.update_run(&run)?;
     }
@@ -88,17 +103,21 @@ pub fn begin(tx: &mut dyn Tx, who: &Principal, new: &NewRun) -> Result<Begun> {
 }
 
 /// Refuses a turn of an agent that is held up or has no money left.
-fn admit(tx: &mut dyn Tx, who: &Principal, run: &mut Run) -> Result<()> {
-    let Some(mut agent) = agent::acting(tx, who)? else {
+pub(super) fn admit(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    run: &mut Run,
+    worst: MicroUsd,
+) -> Result<()> {
+    let Some(agent) = agent::acting(tx, who)? else {
         return Ok(());
     };
-    // Which task it will be about shows in the turn; what the agent is at is the best guess.
-    let task = match &agent.detail.current_task {
+    let task = match &run.task {
         Some(id) => tx.task(id)?,
         None => None,
     };
     agent::permit(tx, &agent, Act::Run(task.as_ref()))?;
-    budget::reserve(run, &mut agent, None, tx.now())
+    budget::hold(tx, run, worst)
 }
 
 fn blank(tx: &mut dyn Tx, tenant: TenantId, agent: Handle, new: &NewRun) -> Result<Run> {
@@ -118,11 +137,12 @@ fn blank(tx: &mut dyn Tx, tenant: TenantId, agent: Handle, new: &NewRun) -> Resu
         ended_at: None,
         lease: Lease::free(),
         due_at: None,
+        waits_for: None,
         detail: Box::default(),
     })
 }
 
-fn held(tx: &mut dyn Tx, who: &Principal, id: &RunId, fence: Fence) -> Result<Run> {
+pub(super) fn held(tx: &mut dyn Tx, who: &Principal, id: &RunId, fence: Fence) -> Result<Run> {
     let run = tx
         .run(id)?
         .filter(|run| {
@@ -167,9 +187,7 @@ pub fn end(
         return Err(Error::conflict("run_ended", "the run has ended already"));
     }
     run.task = task.or(run.task);
-    run.spend.input_tokens += spend.input_tokens;
-    run.spend.output_tokens += spend.output_tokens;
-    run.spend.cost_microusd += spend.cost_microusd;
+    run.add(spend);
     match ending {
         Ending::Completed { answer } => {
             run.status = Status::Completed;

@@ -12,6 +12,7 @@ use crate::page::Position;
 use crate::{GrantId, Handle, Object, Result, RunId, TaskId, TenantId, Timestamp, ToolCallId};
 
 pub use report::{Change, Report, Reported, get, report, update};
+pub(crate) use report::{Judgement, weigh};
 
 /// Where a tool call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -73,22 +73,84 @@ pub fn report(tx: &mut dyn Tx, who: &Principal, report: Report) -> Result<Report
     };
     let action = action_of(&report);
     let verdict = policy::judge(tx, &agent, task.as_ref(), &action, report.approval.as_ref())?;
-    let admitted = verdict.decision == Decision::Allow;
     let call = new_call(tx, &agent, task.as_ref(), report, &action, &verdict)?;
-    tx.put_tool_call(&call)?;
-    if !admitted {
-        refuse(tx, who, &call, &verdict)?;
-        return Ok(Reported::Refused {
-            call,
-            verdict: Box::new(verdict),
-        });
+    if verdict.decision == Decision::Allow {
+        admit(tx, who, &call, &verdict)?;
+        return Ok(Reported::Admitted(call));
     }
+    refuse(tx, who, &call, &verdict)?;
+    Ok(Reported::Refused {
+        call,
+        verdict: Box::new(verdict),
+    })
+}
+
+/// What a call of a turn of our own runtime came to.
+pub(crate) enum Judgement {
+    Go(ToolCall),
+    /// Kept as denied.
+    Refused {
+        verdict: Box<Verdict>,
+    },
+    /// Kept as pending: it takes an approval.
+    Ask {
+        call: ToolCall,
+        verdict: Box<Verdict>,
+    },
+}
+
+/// Judges and keeps a tool call of a turn of our own, or judges again one that waited for an approval.
+///
+/// # Errors
+/// Every problem of the action; whatever the store meets.
+pub(crate) fn weigh(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    agent: &Agent,
+    task: Option<&Task>,
+    report: Report,
+    listed: bool,
+    waiting: Option<ToolCall>,
+) -> Result<Judgement> {
+    let action = action_of(&report);
+    let verdict = policy::judge_listed(tx, agent, task, &action, report.approval.as_ref(), listed)?;
+    let made = new_call(tx, agent, task, report, &action, &verdict)?;
+    let mut call = match waiting {
+        Some(waiting) => ToolCall {
+            id: waiting.id,
+            position: waiting.position,
+            created_at: waiting.created_at,
+            ..made
+        },
+        None => made,
+    };
+    match verdict.decision {
+        Decision::Allow => {
+            admit(tx, who, &call, &verdict)?;
+            Ok(Judgement::Go(call))
+        }
+        Decision::NeedsApproval => {
+            (call.status, call.ended_at) = (Status::Pending, None);
+            tx.put_tool_call(&call)?;
+            let verdict = Box::new(verdict);
+            Ok(Judgement::Ask { call, verdict })
+        }
+        Decision::Deny => {
+            refuse(tx, who, &call, &verdict)?;
+            let verdict = Box::new(verdict);
+            Ok(Judgement::Refused { verdict })
+        }
+    }
+}
+
+/// Keeps a call that may run, and uses up what lets it.
+fn admit(tx: &mut dyn Tx, who: &Principal, call: &ToolCall, verdict: &Verdict) -> Result<()> {
+    tx.put_tool_call(call)?;
     for id in &verdict.grants {
         grant::consume(tx, who, id)?;
     }
     let what = Happening::ToolCallStarted(call.clone());
-    event::record(tx, who, &call.tenant, what)?;
-    Ok(Reported::Admitted(call))
+    event::record(tx, who, &call.tenant, what)
 }
 
 fn check(report: &Report) -> Result<()> {
@@ -198,6 +260,7 @@ fn preview_of(text: &str) -> String {
 }
 
 fn refuse(tx: &mut dyn Tx, who: &Principal, call: &ToolCall, verdict: &Verdict) -> Result<()> {
+    tx.put_tool_call(call)?;
     let what =
         Happening::PolicyViolated(verdict.for_the_record(call.action.clone().unwrap_or_default()));
     event::record(tx, who, &call.tenant, what)?;

@@ -98,6 +98,16 @@ impl Journal {
         }
     }
 
+    /// The answer that was given under this name, if one was.
+    pub(super) fn answered(&self, name: &Name) -> Option<Arc<Outcome>> {
+        let mut inner = self.lock();
+        inner.forget(self.limits);
+        match inner.entries.get(name) {
+            Some(Entry::Answered { outcome, .. }) => Some(Arc::clone(outcome)),
+            _ => None,
+        }
+    }
+
     fn look(&self, name: &Name) -> Result<Asked, watch::Receiver<Option<Ending>>> {
         let mut inner = self.lock();
         inner.forget(self.limits);

@@ -5,16 +5,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stationmaster_access::Database;
-use stationmaster_kernel::run::{self, Ending, Run, Spend};
-use stationmaster_kernel::{Error, Kind, Principal, Result, Timestamp, Tx, document, message};
+use stationmaster_kernel::run::{
+    self, Done, Ending, NewStep, NewToolCall, Run, Spend, Start, StepKind, TurnStep,
+};
+use stationmaster_kernel::{
+    ApprovalId, Error, Kind, MicroUsd, Principal, Result, RunId, TaskId, Timestamp, ToolCallId, Tx,
+    document, message,
+};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::backend::{new_document, new_message};
+use super::steps;
 use super::{principal, turn_error};
-use crate::ledger::{Begun, Finished, Ledger, NewRun, OpenRun};
+use crate::SessionKey;
+use crate::ledger::{
+    Answered, Begun, CallResult, Finished, Gate, Ledger, NewCall, NewRun, OpenRun, Pause, Step,
+    TakenUp,
+};
 use crate::turn::{Outcome, Spent, TurnError};
 
 /// How long a run is held between renewals: what a crash may keep others waiting.
@@ -56,9 +66,11 @@ impl KernelLedger {
                 .map_err(|error| turn_error(error, ""))?;
             match begun {
                 run::Begun::Ours(run) => {
-                    return Ok(Begun::Ours(Box::new(self.open(who.clone(), run))));
+                    let steps = self.steps(&run).await?;
+                    return Ok(Begun::Ours(Box::new(self.open(who.clone(), run, steps))));
                 }
                 run::Begun::Answered(run) => return answer(&run),
+                run::Begun::Waiting(run) => return Ok(Begun::Paused(pause(&run))),
                 run::Begun::Busy { until } => {
                     self.wait_for(who, new, now, until, &mut commits).await?
                 }
@@ -98,7 +110,17 @@ impl KernelLedger {
         }
     }
 
-    fn open(&self, who: Principal, run: Run) -> Open {
+    /// What the run has done so far. A new one has done nothing, so nothing is read for it.
+    async fn steps(&self, run: &Run) -> std::result::Result<Vec<TurnStep>, TurnError> {
+        if run.lease.fence.0 <= 1 {
+            return Ok(Vec::new());
+        }
+        let id = run.id.clone();
+        let read = self.database.read(move |tx| tx.turn_steps(&id)).await;
+        read.map_err(|error| turn_error(error, ""))
+    }
+
+    fn open(&self, who: Principal, run: Run, steps: Vec<TurnStep>) -> Open {
         let stop = CancellationToken::new();
         let renewing = renew(
             self.database.clone(),
@@ -114,6 +136,8 @@ impl KernelLedger {
             tasks: self.tasks.clone(),
             renewing: Some(stop.drop_guard()),
             ended: false,
+            steps: steps::told(steps),
+            booked: Spent::default(),
         }
     }
 }
@@ -124,6 +148,10 @@ impl Ledger for KernelLedger {
         let who = principal(new.session.agent());
         let asked = run::NewRun {
             key: new.key,
+            request: serde_json::to_string(&new.request).map_err(steps::unreadable)?,
+            task: Some(TaskId::new(new.task_id)),
+            worst: MicroUsd(new.worst),
+            trace: Some(new.trace_id),
             model: new.model,
             owner: self.owner.clone(),
             lease: LEASE,
@@ -131,6 +159,63 @@ impl Ledger for KernelLedger {
         timeout_at(new.deadline, self.begin_or_wait(&who, &asked))
             .await
             .unwrap_or(Err(TurnError::Deadline))
+    }
+
+    async fn look(
+        &self,
+        session: &SessionKey,
+        key: &str,
+    ) -> std::result::Result<Option<Begun>, TurnError> {
+        let (who, key) = (session.agent().clone(), key.to_owned());
+        let found = self
+            .database
+            .read(move |tx| tx.run_with_key(&who.user_id, &who.role, &key));
+        let Some(run) = found.await.map_err(|error| turn_error(error, ""))? else {
+            return Ok(None);
+        };
+        match (run.status, &run.waits_for) {
+            (run::Status::Completed, _) => answer(&run).map(Some),
+            (run::Status::Running, Some(_)) => Ok(Some(Begun::Paused(pause(&run)))),
+            _ => Ok(None),
+        }
+    }
+
+    async fn take_up(&self, id: &str) -> std::result::Result<Option<TakenUp>, TurnError> {
+        let (id, owner) = (RunId::new(id), self.owner.clone());
+        let taken = self
+            .database
+            .write(move |tx| run::take_up(tx, &id, &owner, LEASE))
+            .await;
+        let Some(run) = taken.map_err(|error| turn_error(error, ""))? else {
+            return Ok(None);
+        };
+        let steps = self.steps(&run).await?;
+        let who = Principal::agent(run.tenant.clone(), run.agent.clone());
+        let request = steps::request(&steps);
+        let run: Box<dyn OpenRun> = Box::new(self.open(who, run, steps));
+        match request {
+            Ok(request) => Ok(Some(TakenUp { run, request })),
+            Err(error) => {
+                run.fail(&error, &Spent::default()).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What a run that has stopped waits for. Its approval is a tool request, too, of the same id.
+fn pause(run: &Run) -> Pause {
+    let approval = run.waits_for.as_ref().map(ToString::to_string);
+    let approval = approval.unwrap_or_default();
+    Pause {
+        task_id: run
+            .task
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        run_id: run.id.to_string(),
+        tool_request_id: approval.clone(),
+        approval_id: approval,
     }
 }
 
@@ -175,6 +260,10 @@ struct Open {
     tasks: TaskTracker,
     renewing: Option<DropGuard>,
     ended: bool,
+    /// What the run had done before it was taken up.
+    steps: Vec<Step>,
+    /// What of its cost is in the books.
+    booked: Spent,
 }
 
 impl Open {
@@ -189,20 +278,119 @@ impl Open {
             self.who.clone(),
             self.run.id.clone(),
             self.run.lease.fence,
-            spend(spent),
+            self.unbooked(spent),
         );
         move |tx| run::end(tx, &who, &id, fence, None, spend, ending.clone()).map(drop)
     }
 }
 
+impl Open {
+    /// What of `spent` is not in the books yet.
+    fn unbooked(&self, spent: &Spent) -> Spend {
+        spend(&spent.since(&self.booked))
+    }
+
+    async fn keep(&self, step: NewStep) -> std::result::Result<(), TurnError> {
+        let (who, id, fence) = (self.who.clone(), self.run.id.clone(), self.run.lease.fence);
+        self.database
+            .write(move |tx| run::keep(tx, &who, &id, fence, step.clone()))
+            .await
+            .map_err(|error| turn_error(error, ""))
+    }
+}
+
 #[async_trait]
 impl OpenRun for Open {
+    fn steps(&mut self) -> Vec<Step> {
+        let steps = std::mem::take(&mut self.steps);
+        // What was kept with an answer is in the books.
+        let answers = steps.iter().filter_map(|step| match step {
+            Step::Answer(answer) => Some(answer.spent),
+            _ => None,
+        });
+        self.booked = answers.last().unwrap_or_default();
+        steps
+    }
+
+    async fn hold(&mut self, worst: u64) -> std::result::Result<(), TurnError> {
+        let (who, id, fence) = (self.who.clone(), self.run.id.clone(), self.run.lease.fence);
+        self.database
+            .write(move |tx| run::hold(tx, &who, &id, fence, MicroUsd(worst)))
+            .await
+            .map_err(|error| turn_error(error, ""))
+    }
+
+    async fn answered(&mut self, answer: Answered) -> std::result::Result<(), TurnError> {
+        let body = serde_json::to_string(&answer).map_err(steps::unreadable)?;
+        let step = NewStep {
+            spend: self.unbooked(&answer.spent),
+            ..NewStep::of(StepKind::Answer, body)
+        };
+        self.keep(step).await?;
+        self.booked = answer.spent;
+        Ok(())
+    }
+
+    async fn start_tool(&mut self, call: NewCall) -> std::result::Result<Gate, TurnError> {
+        let (who, id, fence) = (self.who.clone(), self.run.id.clone(), self.run.lease.fence);
+        let new = NewToolCall {
+            body: serde_json::to_string(&call.place).map_err(steps::unreadable)?,
+            tool: call.tool,
+            arguments: call.arguments,
+            listed: call.listed,
+            asked: call.asked.map(ApprovalId::new),
+        };
+        let started = self
+            .database
+            .write(move |tx| run::start_tool(tx, &who, &id, fence, new.clone()))
+            .await;
+        Ok(match started.map_err(|error| turn_error(error, ""))? {
+            Start::Go(call) => Gate::Go(call.to_string()),
+            Start::Refused(why) => Gate::Refused(why),
+            Start::Waits(approval) => {
+                self.run.waits_for = Some(approval.id);
+                Gate::Paused(pause(&self.run))
+            }
+        })
+    }
+
+    async fn finish_tool(
+        &mut self,
+        call: Option<String>,
+        result: CallResult,
+        next: Option<u64>,
+    ) -> std::result::Result<(), TurnError> {
+        let body = serde_json::to_string(&result).map_err(steps::unreadable)?;
+        let (who, id, fence) = (self.who.clone(), self.run.id.clone(), self.run.lease.fence);
+        let done = Done {
+            call: call.map(ToolCallId::new),
+            ok: result.record.ok,
+            output: result.content,
+            body,
+        };
+        let finished = self
+            .database
+            .write(move |tx| run::finish_tool(tx, &who, &id, fence, done.clone()))
+            .await;
+        finished.map_err(|error| turn_error(error, ""))?;
+        match next {
+            Some(worst) => self.hold(worst).await,
+            None => Ok(()),
+        }
+    }
+
+    fn leave(mut self: Box<Self>) {
+        self.ended = true;
+        self.renewing = None;
+    }
+
     async fn complete(
         mut self: Box<Self>,
         finished: Finished,
     ) -> std::result::Result<Outcome, TurnError> {
         let (who, id, fence) = (self.who.clone(), self.run.id.clone(), self.run.lease.fence);
         let (task_id, spent) = (finished.outcome.task_id.clone(), finished.outcome.spent);
+        let spend = self.unbooked(&spent);
         let posted = self
             .database
             .write(move |tx| {
@@ -215,7 +403,7 @@ impl OpenRun for Open {
                     &id,
                     fence,
                     task,
-                    spend(&outcome.spent),
+                    spend,
                     Ending::Completed { answer },
                 )?;
                 Ok(outcome)
@@ -253,8 +441,9 @@ impl Drop for Open {
         if self.ended {
             return;
         }
+        let booked = self.booked;
         let end = self.ending(
-            &Spent::default(),
+            &booked,
             Ending::Failed {
                 error: "the caller went away".to_owned(),
             },

@@ -3,11 +3,14 @@
 
 mod backend;
 mod ledger;
+mod steps;
 
 pub use backend::LocalBackend;
 pub use ledger::KernelLedger;
 
-use stationmaster_kernel::{Error, Kind, Principal};
+use std::time::Duration;
+
+use stationmaster_kernel::{Error, Kind, MicroUsd, Principal};
 
 use crate::AgentIdentity;
 use crate::backend::{BackendError, BackendErrorKind};
@@ -34,7 +37,38 @@ fn backend_error(error: Error) -> BackendError {
     BackendError::new(kind, error.message)
 }
 
+/// What the kernel says of agents that may not work now, whatever they are at.
+const HELD_UP: [&str; 5] = [
+    "agent_paused",
+    "agent_drained",
+    "agent_quarantined",
+    "agent_closed",
+    "operator_mode",
+];
+
+fn over_budget(error: Error) -> TurnError {
+    let detail = |name: &str| error.details.as_ref()?.get(name)?.as_f64();
+    TurnError::OverBudget {
+        remaining: detail("remaining")
+            .and_then(MicroUsd::from_dollars)
+            .map(|it| it.0),
+        retry_after: detail("retryAfterSec")
+            .map(|seconds| Duration::from_secs_f64(seconds.max(1.0))),
+        message: error.message,
+    }
+}
+
 /// What a kernel error about `task_id` means to the turn.
 fn turn_error(error: Error, task_id: &str) -> TurnError {
+    match error.kind {
+        Kind::OverBudget => return over_budget(error),
+        Kind::Forbidden if HELD_UP.contains(&error.code) => {
+            return TurnError::HeldUp {
+                code: error.code,
+                message: error.message,
+            };
+        }
+        _ => {}
+    }
     TurnError::from_backend(backend_error(error), task_id)
 }

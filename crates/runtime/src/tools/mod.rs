@@ -15,11 +15,12 @@ mod skill;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use stationmaster_model::{ToolCall, ToolSpec};
 
 use crate::AgentIdentity;
 use crate::backend::{Backend, ExtraCall};
+use crate::ledger::Place;
 use crate::turn::preview;
 use crate::workspace::Loader;
 use arguments::Arguments;
@@ -111,17 +112,50 @@ impl Toolbox {
         own.chain(self.extra.iter().cloned()).collect()
     }
 
-    /// Runs the call at `index` of `round`.
-    pub(crate) async fn run(&self, round: u32, index: usize, call: &ToolCall) -> Answer {
-        let key = format!("{}:{round}:{index}", self.caller.turn_key);
-        let own = self.own().find(|tool| tool.name == call.name);
-        let result = if index >= MOST_CALLS {
-            Err(Refusal(format!(
+    /// The call's arguments, if it is one that can be made at all; `index` is its place in its answer.
+    pub(crate) fn check(
+        &self,
+        index: usize,
+        call: &ToolCall,
+    ) -> Result<Map<String, Value>, String> {
+        if index >= MOST_CALLS {
+            return Err(format!(
                 "at most {MOST_CALLS} calls at once; this one was not made"
-            )))
-        } else if let Some(tool) = own {
+            ));
+        }
+        if self.own_named(&call.name).is_none() && !self.is_extra(&call.name) {
+            return Err(self.unknown(&call.name).0);
+        }
+        arguments::object(&call.arguments).cloned()
+    }
+
+    /// Whether a call that was cut off may simply be made again: our own tools carry keys, so that what
+    /// they do happens once.
+    pub(crate) fn is_repeatable(&self, name: &str) -> bool {
+        self.own_named(name).is_some()
+    }
+
+    fn own_named(&self, name: &str) -> Option<&'static OwnTool> {
+        self.own().find(|tool| tool.name == name)
+    }
+
+    /// Whether the workspace lets the role use the tool.
+    #[expect(clippy::unused_self, reason = "what the workspace lists is asked here")]
+    pub(crate) fn is_listed(&self, _name: &str) -> bool {
+        false
+    }
+
+    fn is_extra(&self, name: &str) -> bool {
+        self.extra.iter().any(|tool| tool.name == name)
+    }
+
+    /// Runs a call.
+    pub(crate) async fn run(&self, place: Place, call: &ToolCall) -> Answer {
+        let Place { round, index } = place;
+        let key = format!("{}:{round}:{index}", self.caller.turn_key);
+        let result = if let Some(tool) = self.own_named(&call.name) {
             self.run_own(tool, call, key).await
-        } else if self.extra.iter().any(|tool| tool.name == call.name) {
+        } else if self.is_extra(&call.name) {
             self.run_extra(call, key).await
         } else {
             Err(self.unknown(&call.name))
@@ -189,7 +223,14 @@ impl Toolbox {
 }
 
 impl Answer {
-    fn error(message: &str) -> Self {
+    /// For a call that had begun when its turn broke off.
+    pub(crate) fn cut_off() -> Self {
+        Self::error(
+            "the call was cut off; it may or may not have been done, so look before you repeat it",
+        )
+    }
+
+    pub(crate) fn error(message: &str) -> Self {
         let content = size::content(&json!({ "error": message }), size::LONGEST_RESULT);
         Self {
             ok: false,

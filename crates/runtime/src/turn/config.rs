@@ -34,6 +34,8 @@ pub struct Parts {
 pub struct Config {
     /// Asked in every turn, as the provider spells it.
     pub model: String,
+    /// Asked where that one gives no answer.
+    pub fallback_model: Option<String>,
     /// The title of the task for turns that name none.
     pub default_task: Option<String>,
     /// For finding the task, the model and its tools together.
@@ -59,6 +61,7 @@ impl Config {
     pub fn new(model: impl Into<String>) -> Self {
         Self {
             model: model.into(),
+            fallback_model: None,
             default_task: None,
             deadline: Duration::from_secs(120),
             posting_time: Duration::from_secs(30),

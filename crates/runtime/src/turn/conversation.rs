@@ -1,14 +1,17 @@
-//! The model and its tools take turns until there is an answer (agent-runtime §9).
+//! The model and its tools take turns until there is an answer (agent-runtime §9). What was done is kept
+//! before what comes next begins, so that whoever takes the turn up goes on from there (rulings 17).
 
 use std::time::Duration;
 
-use stationmaster_model::{Message, Prices, Reply, Request, ToolCall, ToolSpec};
+use stationmaster_model::{Message, Prices, Reply, Request, ToolCall, ToolSpec, Usage};
 use tokio::time::{Instant, timeout_at};
 
+use super::progress::{Calls, replay};
 use super::{Config, Spent, ToolCallRecord, TurnError, preview};
+use crate::ledger::{Answered, CallResult, Gate, NewCall, OpenRun, Pause, Place};
 use crate::model::Model;
 use crate::observe::Recorder;
-use crate::tools::{Toolbox, kept_arguments};
+use crate::tools::{Answer, Toolbox, kept_arguments};
 
 const NO_MORE_TOOLS: &str = "The limit of tool calls for this turn is reached. Give your final answer now, without calling any tool.";
 
@@ -18,20 +21,37 @@ pub(super) struct Conversation<'a> {
     pub(super) prices: &'a Prices,
     pub(super) config: &'a Config,
     pub(super) recorder: &'a Recorder,
+    pub(super) run: &'a mut dyn OpenRun,
     pub(super) deadline: Instant,
     pub(super) system: String,
     /// What was said so far.
     pub(super) messages: Vec<Message>,
     /// Outlives a conversation that fails: what it cost counts all the same.
     pub(super) spent: &'a mut Spent,
+    /// What the turn had cost before it was taken up.
+    pub(super) known: &'a mut Spent,
     /// The model that answered last, which is the one asked for or its fallback.
     pub(super) model_name: String,
     pub(super) tool_calls: Vec<ToolCallRecord>,
+    /// What the next call of the model may cost is held already.
+    pub(super) is_held: bool,
+}
+
+/// Why a conversation has no answer.
+pub(super) enum Stop {
+    Failed(TurnError),
+    Paused(Pause),
+}
+
+impl From<TurnError> for Stop {
+    fn from(error: TurnError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl Conversation<'_> {
     /// The model's final answer; never blank.
-    pub(super) async fn run(&mut self) -> Result<String, TurnError> {
+    pub(super) async fn run(&mut self) -> Result<String, Stop> {
         let tools = if self.config.offers_tools {
             self.toolbox.specs()
         } else {
@@ -42,20 +62,31 @@ impl Conversation<'_> {
         } else {
             self.config.tool_rounds
         };
-        for round in 1..=rounds {
-            let reply = self.ask(round, tools.clone()).await?;
-            if reply.tool_calls.is_empty() {
-                return spoken(reply);
+        let steps = self.run.steps();
+        let mut calls = replay(steps, &mut self.messages, self.spent, &mut self.tool_calls);
+        *self.known = *self.spent;
+        loop {
+            let round = calls.round + 1;
+            let is_last = round > rounds;
+            if is_last && rounds > 0 {
+                // Told with the results, so that the price of the last call is known before they are kept.
+                calls.remark = Some(NO_MORE_TOOLS);
             }
-            self.run_tools(round, reply).await?;
+            let tools = if is_last { &[] } else { tools.as_slice() };
+            self.run_tools(calls, tools).await?;
+            let reply = self.ask(round, tools.to_vec()).await?;
+            if is_last || reply.tool_calls.is_empty() {
+                return Ok(spoken(reply)?);
+            }
+            calls = self.keep(round, reply).await?;
         }
-        if rounds > 0 {
-            self.messages.push(Message::User(NO_MORE_TOOLS.to_owned()));
-        }
-        spoken(self.ask(rounds + 1, Vec::new()).await?)
     }
 
     async fn ask(&mut self, round: u32, tools: Vec<ToolSpec>) -> Result<Reply, TurnError> {
+        if !std::mem::take(&mut self.is_held) {
+            let worst = self.worst(&tools);
+            self.run.hold(worst).await?;
+        }
         let request = Request {
             model: self.config.model.clone(),
             system: self.system.clone(),
@@ -73,51 +104,173 @@ impl Conversation<'_> {
         Ok(reply)
     }
 
-    async fn run_tools(&mut self, round: u32, reply: Reply) -> Result<(), TurnError> {
-        let Reply {
-            text, tool_calls, ..
-        } = reply;
+    /// What the next call of the model may cost at most, in millionths of a US dollar.
+    fn worst(&self, tools: &[ToolSpec]) -> u64 {
+        worst(
+            self.prices,
+            self.config,
+            &self.system,
+            &self.messages,
+            tools,
+        )
+    }
+
+    /// Keeps an answer that calls tools.
+    async fn keep(&mut self, round: u32, reply: Reply) -> Result<Calls, TurnError> {
+        let answer = Answered {
+            text: reply.text,
+            tool_calls: reply.tool_calls,
+            model: reply.model,
+            spent: *self.spent,
+        };
+        self.run.answered(answer.clone()).await?;
         self.messages.push(Message::Assistant {
-            text,
-            tool_calls: tool_calls.clone(),
+            text: answer.text,
+            tool_calls: answer.tool_calls.clone(),
         });
-        for (index, call) in tool_calls.into_iter().enumerate() {
-            let content = self.run_tool(round, index, &call).await?;
+        Ok(Calls::of(round, answer.tool_calls))
+    }
+
+    /// Runs what is left of an answer's calls; `tools` is what the next call of the model is offered.
+    async fn run_tools(&mut self, mut calls: Calls, tools: &[ToolSpec]) -> Result<(), Stop> {
+        let last = calls.open.len().checked_sub(1);
+        for (number, (index, call)) in std::mem::take(&mut calls.open).into_iter().enumerate() {
+            let place = Place {
+                round: calls.round,
+                index,
+            };
+            let (name, result) = self.run_tool(place, &call, &mut calls).await?;
             self.messages.push(Message::ToolResult {
                 call_id: call.id,
-                content,
+                content: result.content.clone(),
             });
+            self.tool_calls.push(result.record.clone());
+            let next = (Some(number) == last).then(|| {
+                self.messages.extend(calls.remark.take().map(user));
+                self.worst(tools)
+            });
+            self.run.finish_tool(name, result, next).await?;
+            self.is_held |= next.is_some();
         }
+        self.messages.extend(calls.remark.take().map(user));
         Ok(())
     }
 
-    /// What the model is told about one call. Only the turn's own end is an error here.
+    /// What the model is told about one call, and the name it ran under. Only the turn's own end is an error
+    /// here.
     async fn run_tool(
         &mut self,
-        round: u32,
-        index: usize,
+        place: Place,
         call: &ToolCall,
-    ) -> Result<String, TurnError> {
+        calls: &mut Calls,
+    ) -> Result<(Option<String>, CallResult), Stop> {
         let began = Instant::now();
-        let until = self.deadline.min(began + self.config.tool_time);
-        let answer = match timeout_at(until, self.toolbox.run(round, index, call)).await {
-            Ok(answer) => answer,
-            Err(_) if Instant::now() >= self.deadline => return Err(TurnError::Deadline),
-            Err(_) => self.toolbox.timed_out(self.config.tool_time),
+        let cut_off = calls.cut_off.take();
+        let (name, answer) = match cut_off {
+            Some(started) if !self.toolbox.is_repeatable(&call.name) => {
+                (Some(started), Answer::cut_off())
+            }
+            // Its effect carries a key of its own, so it happens once.
+            Some(started) => (Some(started), self.call(place, call).await?),
+            None => match self.gate(place, call, calls).await? {
+                Gate::Go(started) => (Some(started), self.call(place, call).await?),
+                Gate::Refused(why) => (None, Answer::error(&why)),
+                Gate::Paused(pause) => return Err(Stop::Paused(pause)),
+            },
         };
         let took = began.elapsed();
-        let name = preview(&call.name);
+        let shown = preview(&call.name);
         self.recorder
-            .tool_called(&name, answer.ok, took, &answer.summary);
-        self.tool_calls.push(ToolCallRecord {
-            name,
+            .tool_called(&shown, answer.ok, took, &answer.summary);
+        let record = ToolCallRecord {
+            name: shown,
             arguments: kept_arguments(&call.arguments),
             ok: answer.ok,
             summary: answer.summary,
             duration_ms: milliseconds(took),
-        });
-        Ok(answer.content)
+        };
+        let result = CallResult {
+            place,
+            call_id: call.id.clone(),
+            content: answer.content,
+            record,
+        };
+        Ok((name, result))
     }
+
+    /// What cannot be a call at all needs nobody's leave to be refused.
+    async fn gate(
+        &mut self,
+        place: Place,
+        call: &ToolCall,
+        calls: &mut Calls,
+    ) -> Result<Gate, TurnError> {
+        let arguments = match self.toolbox.check(place.index, call) {
+            Ok(arguments) => arguments,
+            Err(why) => return Ok(Gate::Refused(why)),
+        };
+        self.run
+            .start_tool(NewCall {
+                place,
+                tool: call.name.clone(),
+                arguments,
+                listed: self.toolbox.is_listed(&call.name),
+                asked: calls.asked.take(),
+            })
+            .await
+    }
+
+    async fn call(&self, place: Place, call: &ToolCall) -> Result<Answer, TurnError> {
+        let until = self.deadline.min(Instant::now() + self.config.tool_time);
+        match timeout_at(until, self.toolbox.run(place, call)).await {
+            Ok(answer) => Ok(answer),
+            Err(_) if Instant::now() >= self.deadline => Err(TurnError::Deadline),
+            Err(_) => Ok(self.toolbox.timed_out(self.config.tool_time)),
+        }
+    }
+}
+
+/// What a call of the model may cost at most: no token is shorter than a byte, and the answer has a bound
+/// (rulings 10). Of the models that may be asked, the dearest counts.
+pub(super) fn worst(
+    prices: &Prices,
+    config: &Config,
+    system: &str,
+    messages: &[Message],
+    tools: &[ToolSpec],
+) -> u64 {
+    /// For what providers put around an entry.
+    const AROUND: usize = 16;
+    let entries = messages.iter().map(|message| AROUND + bytes(message));
+    let offered = tools.iter().map(|tool| {
+        AROUND + tool.name.len() + tool.description.len() + tool.parameters.to_string().len()
+    });
+    let input = system.len() + entries.sum::<usize>() + offered.sum::<usize>();
+    let usage = Usage {
+        input_tokens: input as u64,
+        output_tokens: config.max_tokens.into(),
+        ..Usage::default()
+    };
+    let price = |model: &String| prices.cost_of(model, &usage).total_microusd();
+    let asked = std::iter::once(&config.model).chain(&config.fallback_model);
+    asked.map(price).max().unwrap_or_default()
+}
+
+fn bytes(message: &Message) -> usize {
+    match message {
+        Message::System(text) | Message::User(text) => text.len(),
+        Message::Assistant { text, tool_calls } => {
+            let calls = tool_calls
+                .iter()
+                .map(|call| call.id.len() + call.name.len() + call.arguments.to_string().len());
+            text.len() + calls.sum::<usize>()
+        }
+        Message::ToolResult { call_id, content } => call_id.len() + content.len(),
+    }
+}
+
+fn user(text: &str) -> Message {
+    Message::User(text.to_owned())
 }
 
 /// The text of a reply. What a model says beside calls that it was not offered counts, the calls

@@ -56,6 +56,18 @@ pub enum TurnError {
     ModelEmpty { message: String },
     #[error("{message}")]
     UnknownModel { message: String },
+    /// What the next call of a model may cost is more than the tenant, the agent or the task has left.
+    #[error("{message}")]
+    OverBudget {
+        message: String,
+        /// In millionths of a US dollar, where it is known.
+        remaining: Option<u64>,
+        /// When there may be more.
+        retry_after: Option<Duration>,
+    },
+    /// The agent, or everybody, is held up.
+    #[error("{message}")]
+    HeldUp { code: &'static str, message: String },
     /// There is no model to ask.
     #[error("no model is configured")]
     ModelNotConfigured,
@@ -84,6 +96,8 @@ impl TurnError {
             Self::ModelRefused { .. } => "model_refused",
             Self::ModelEmpty { .. } => "model_empty",
             Self::UnknownModel { .. } => "model_unknown",
+            Self::OverBudget { .. } => "budget_exceeded",
+            Self::HeldUp { code, .. } => code,
             Self::ModelNotConfigured => "model_not_configured",
             Self::Deadline => "deadline_exceeded",
             Self::Internal { .. } => "internal_error",
@@ -94,9 +108,9 @@ impl TurnError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::ModelUnavailable { retry_after, .. } | Self::RateLimited { retry_after, .. } => {
-                *retry_after
-            }
+            Self::ModelUnavailable { retry_after, .. }
+            | Self::RateLimited { retry_after, .. }
+            | Self::OverBudget { retry_after, .. } => *retry_after,
             _ => None,
         }
     }

@@ -5,20 +5,23 @@ mod context;
 mod conversation;
 mod error;
 mod outcome;
+mod progress;
 mod request;
 
 use std::sync::Arc;
 
+use stationmaster_model::Message;
 use tokio::time::{Instant, timeout_at};
 
+use crate::SessionKey;
 use crate::backend::{BackendError, NewDocument, NewMessage, TaskRef};
-use crate::ledger::{Begun, Finished, Keyed, NewRun};
+use crate::ledger::{Begun, Finished, Keyed, NewRun, OpenRun, Pause, TakenUp};
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Caller, Toolbox};
 use crate::usage::{Tally, Usage};
 use crate::workspace::{Prompt, PromptRequest, Workspace};
-use conversation::Conversation;
+use conversation::{Conversation, Stop};
 use request::Turn;
 
 pub use config::{Clock, Config, Parts};
@@ -26,6 +29,46 @@ pub use error::TurnError;
 pub use outcome::{Outcome, Spent, ToolCallRecord};
 pub(crate) use request::preview;
 pub use request::{HistoryEntry, HistoryRole, SendRequest};
+
+/// How a turn ended, for now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ended {
+    Answered(Box<Outcome>),
+    /// It goes on when an approval is decided (rulings 19).
+    Paused(Pause),
+}
+
+/// What a conversation begins with.
+struct Prepared {
+    task: TaskRef,
+    system: String,
+    toolbox: Toolbox,
+    opening: Vec<Message>,
+    context_warning: Option<String>,
+    /// What the first call of the model may cost at most, in millionths of a US dollar.
+    worst: u64,
+}
+
+/// A conversation about to begin, or to go on.
+struct Talk<'a> {
+    model: &'a dyn Model,
+    prepared: Prepared,
+    deadline: Instant,
+    /// What the next call of the model may cost is held already.
+    is_held: bool,
+}
+
+/// What an earlier turn with the same key says, if it says anything.
+fn told_again(known: Begun, recorder: &Recorder, began: Instant) -> Option<Ended> {
+    match known {
+        Begun::Ours(_) => None,
+        Begun::Answered(outcome) => {
+            recorder.replayed(&outcome, began.elapsed());
+            Some(Ended::Answered(outcome))
+        }
+        Begun::Paused(pause) => Some(Ended::Paused(pause)),
+    }
+}
 
 /// Runs turns. Clones share everything.
 #[derive(Clone)]
@@ -71,29 +114,19 @@ impl Runtime {
 
     /// Runs one turn, or gives the answer of an earlier one with the same session and key.
     ///
-    /// Dropping the future gives the turn up: whoever asks with the same key next starts it anew,
-    /// and what it had created by then is not created again.
+    /// Dropping the future gives the turn up: whoever asks with the same key next goes on with it, and what
+    /// it had done by then is not done again.
     ///
     /// # Errors
     /// [`TurnError`]; nothing was posted as a reply then.
-    pub async fn send(&self, request: SendRequest) -> Result<Outcome, TurnError> {
+    pub async fn send(&self, request: SendRequest) -> Result<Ended, TurnError> {
         let began = Instant::now();
-        let parts = &self.parts;
         let session = request::session(&request)?;
         let trace_id = request::trace_id(&request);
-        let recorder = Recorder::new(
-            parts.observer.clone(),
-            trace_id.clone(),
-            session.agent().clone(),
-        );
-        let turn = Turn::check(
-            &request,
-            session,
-            trace_id,
-            parts.config.default_task.as_deref(),
-        );
-        let result = match turn {
-            Ok(turn) => self.run(&turn, began, &recorder).await,
+        let recorder = self.recorder(&session, &trace_id);
+        let default_task = self.parts.config.default_task.as_deref();
+        let result = match Turn::check(&request, session, trace_id, default_task) {
+            Ok(turn) => self.begin(&turn, began, &recorder).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &result {
@@ -102,50 +135,150 @@ impl Runtime {
         result
     }
 
-    async fn run(
+    /// Goes on with a turn that nobody is at any more; `None` where somebody was faster. Its reply goes
+    /// where it was to go.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn resume(&self, run: &str) -> Result<Option<Ended>, TurnError> {
+        let began = Instant::now();
+        let Some(TakenUp { run, request }) = self.parts.ledger.take_up(run).await? else {
+            return Ok(None);
+        };
+        let session = request::session(&request)?;
+        let trace_id = request::trace_id(&request);
+        let recorder = self.recorder(&session, &trace_id);
+        let default_task = self.parts.config.default_task.as_deref();
+        let result = match Turn::check(&request, session, trace_id, default_task) {
+            Ok(turn) => self.go_on(&turn, began, &recorder, run).await,
+            Err(error) => {
+                run.fail(&error, &Spent::default()).await;
+                Err(error)
+            }
+        };
+        if let Err(error) = &result {
+            recorder.failed(error, began.elapsed());
+        }
+        result.map(Some)
+    }
+
+    fn recorder(&self, session: &SessionKey, trace_id: &str) -> Recorder {
+        let observer = self.parts.observer.clone();
+        Recorder::new(observer, trace_id.to_owned(), session.agent().clone())
+    }
+
+    /// Looks for an earlier turn with the key, and else begins one.
+    async fn begin(
         &self,
         turn: &Turn,
         began: Instant,
         recorder: &Recorder,
-    ) -> Result<Outcome, TurnError> {
-        let Parts {
-            model,
-            ledger,
-            config,
-            ..
-        } = &*self.parts;
-        let model = model.as_deref().ok_or(TurnError::ModelNotConfigured)?;
+    ) -> Result<Ended, TurnError> {
+        let Parts { ledger, config, .. } = &*self.parts;
+        let model = self.model()?;
         let deadline = began + config.deadline;
+        if let Some(key) = &turn.key
+            && let Some(known) = by(deadline, ledger.look(&turn.session, key)).await?
+            && let Some(ended) = told_again(known, recorder, began)
+        {
+            return Ok(ended);
+        }
+        let prepared = self.prepare(turn, deadline, recorder).await?;
         let new = NewRun {
             session: turn.session.clone(),
             key: turn.key.clone(),
             trace_id: turn.trace_id.clone(),
+            request: turn.kept.clone(),
+            task_id: prepared.task.id.clone(),
             model: config.model.clone(),
+            worst: prepared.worst,
             deadline,
         };
         let run = match by(deadline, ledger.begin(new)).await? {
             Begun::Ours(run) => run,
-            Begun::Answered(outcome) => {
-                recorder.replayed(&outcome, began.elapsed());
-                return Ok(*outcome);
+            known => {
+                let ended = told_again(known, recorder, began);
+                return ended.ok_or_else(|| TurnError::Internal {
+                    message: "the turn was neither begun nor answered".to_owned(),
+                });
             }
         };
+        let talk = Talk {
+            model,
+            prepared,
+            deadline,
+            is_held: true,
+        };
+        self.see_through(turn, talk, began, recorder, run).await
+    }
 
-        let mut spent = Spent::default();
-        let result = self
-            .converse(turn, model, deadline, recorder, &mut spent)
-            .await;
-        recorder.spent(&spent);
-        self.tally.add(&spent);
+    /// Goes on with a run that was taken up.
+    async fn go_on(
+        &self,
+        turn: &Turn,
+        began: Instant,
+        recorder: &Recorder,
+        run: Box<dyn OpenRun>,
+    ) -> Result<Ended, TurnError> {
+        let deadline = began + self.parts.config.deadline;
+        let ready = match self.model() {
+            Ok(model) => self
+                .prepare(turn, deadline, recorder)
+                .await
+                .map(|prepared| (model, prepared)),
+            Err(error) => Err(error),
+        };
+        match ready {
+            Ok((model, prepared)) => {
+                let talk = Talk {
+                    model,
+                    prepared,
+                    deadline,
+                    is_held: false,
+                };
+                self.see_through(turn, talk, began, recorder, run).await
+            }
+            Err(error) => {
+                run.fail(&error, &Spent::default()).await;
+                Err(error)
+            }
+        }
+    }
+
+    fn model(&self) -> Result<&dyn Model, TurnError> {
+        let model = self.parts.model.as_deref();
+        model.ok_or(TurnError::ModelNotConfigured)
+    }
+
+    /// From the first call of the model to the end of the run.
+    async fn see_through(
+        &self,
+        turn: &Turn,
+        talk: Talk<'_>,
+        began: Instant,
+        recorder: &Recorder,
+        mut run: Box<dyn OpenRun>,
+    ) -> Result<Ended, TurnError> {
+        let (mut spent, mut known) = (Spent::default(), Spent::default());
+        let books = (&mut spent, &mut known);
+        let result = self.converse(turn, talk, recorder, &mut *run, books).await;
+        let new = spent.since(&known);
+        recorder.spent(&new);
+        self.tally.add(&new);
         // Ending a run has its own time: the turn's may be used up.
-        let last = Instant::now() + config.posting_time;
+        let last = Instant::now() + self.parts.config.posting_time;
         match result {
             Ok(finished) => {
                 let outcome = by(last, run.complete(finished)).await?;
                 recorder.posted(&outcome, began.elapsed());
-                Ok(outcome)
+                Ok(Ended::Answered(Box::new(outcome)))
             }
-            Err(error) => {
+            Err(Stop::Paused(pause)) => {
+                run.leave();
+                recorder.paused(&pause, began.elapsed());
+                Ok(Ended::Paused(pause))
+            }
+            Err(Stop::Failed(error)) => {
                 if timeout_at(last, run.fail(&error, &spent)).await.is_err() {
                     tracing::warn!(trace_id = turn.trace_id, "a failed run could not be ended");
                 }
@@ -158,34 +291,38 @@ impl Runtime {
     async fn converse(
         &self,
         turn: &Turn,
-        model: &dyn Model,
-        deadline: Instant,
+        talk: Talk<'_>,
         recorder: &Recorder,
-        spent: &mut Spent,
-    ) -> Result<Finished, TurnError> {
+        run: &mut dyn OpenRun,
+        (spent, known): (&mut Spent, &mut Spent),
+    ) -> Result<Finished, Stop> {
         let Parts { prices, config, .. } = &*self.parts;
-        let task = by(deadline, self.open_task(turn)).await?;
-        recorder.started(&task, &turn.preview);
-        let (prompt, toolbox) = by(deadline, self.prepare(turn, &task)).await?;
-        let system = prompt.text();
-
-        let opening = context::opening(turn);
-        let context_warning = context::warning(&system, &opening, config);
-        let mut talk = Conversation {
-            model,
+        let Prepared {
+            task,
+            system,
+            toolbox,
+            opening,
+            context_warning,
+            ..
+        } = talk.prepared;
+        let mut conversation = Conversation {
+            model: talk.model,
             toolbox: &toolbox,
             prices,
             config,
             recorder,
-            deadline,
+            run,
+            deadline: talk.deadline,
             system,
             messages: opening,
             spent,
+            known,
             model_name: config.model.clone(),
             tool_calls: Vec::new(),
+            is_held: talk.is_held,
         };
-        let response = talk.run().await?;
-        let (model, tool_calls) = (talk.model_name, talk.tool_calls);
+        let response = conversation.run().await?;
+        let (model, tool_calls) = (conversation.model_name, conversation.tool_calls);
         let outcome = Outcome {
             trace_id: turn.trace_id.clone(),
             task_id: task.id,
@@ -197,6 +334,34 @@ impl Runtime {
             ..Outcome::default()
         };
         Ok(posts(turn, outcome))
+    }
+
+    /// What the model is told, and what that may cost.
+    async fn prepare(
+        &self,
+        turn: &Turn,
+        deadline: Instant,
+        recorder: &Recorder,
+    ) -> Result<Prepared, TurnError> {
+        let Parts { prices, config, .. } = &*self.parts;
+        let task = by(deadline, self.open_task(turn)).await?;
+        recorder.started(&task, &turn.preview);
+        let (prompt, toolbox) = by(deadline, self.read(turn, &task)).await?;
+        let system = prompt.text();
+        let opening = context::opening(turn);
+        let context_warning = context::warning(&system, &opening, config);
+        let offered = match config.offers_tools && config.tool_rounds > 0 {
+            true => toolbox.specs(),
+            false => Vec::new(),
+        };
+        Ok(Prepared {
+            worst: conversation::worst(prices, config, &system, &opening, &offered),
+            task,
+            system,
+            toolbox,
+            opening,
+            context_warning,
+        })
     }
 
     async fn open_task(&self, turn: &Turn) -> Result<TaskRef, TurnError> {
@@ -213,7 +378,7 @@ impl Runtime {
     }
 
     /// The system prompt and the tools, at the same time.
-    async fn prepare(&self, turn: &Turn, task: &TaskRef) -> Result<(Prompt, Toolbox), TurnError> {
+    async fn read(&self, turn: &Turn, task: &TaskRef) -> Result<(Prompt, Toolbox), TurnError> {
         let Parts {
             backend,
             workspace,

@@ -65,6 +65,22 @@ impl Spent {
             .saturating_add(self.output_cost_microusd)
     }
 
+    /// What was used since it was `before`.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            model_calls: self.model_calls.saturating_sub(before.model_calls),
+            input_tokens: self.input_tokens.saturating_sub(before.input_tokens),
+            output_tokens: self.output_tokens.saturating_sub(before.output_tokens),
+            cached_tokens: self.cached_tokens.saturating_sub(before.cached_tokens),
+            input_cost_microusd: self
+                .input_cost_microusd
+                .saturating_sub(before.input_cost_microusd),
+            output_cost_microusd: self
+                .output_cost_microusd
+                .saturating_sub(before.output_cost_microusd),
+        }
+    }
+
     pub(crate) fn add(&mut self, reply: &Reply, prices: &Prices) {
         let Usage {
             input_tokens,

@@ -1,5 +1,6 @@
 //! What a caller asks for, and what it means once checked (agent-runtime §§2–4, rulings 19).
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use stationmaster_model::Message;
@@ -16,7 +17,8 @@ const KICKOFF_NOTE: &str =
     "Start with a short plan: the goal, the first steps, and what you need to know.";
 
 /// A request for a turn, as it came.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SendRequest {
     pub user_id: String,
     pub session_key: Option<String>,
@@ -39,13 +41,13 @@ pub struct SendRequest {
 }
 
 /// One earlier message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryEntry {
     pub role: HistoryRole,
     pub content: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HistoryRole {
     User,
     Assistant,
@@ -72,6 +74,8 @@ pub(super) struct Turn {
     pub(super) timezone: Option<String>,
     /// A look at what is to be done, and not a message of anybody's.
     pub(super) is_heartbeat: bool,
+    /// All of the above as it can be kept, for whoever takes the turn up.
+    pub(super) kept: SendRequest,
 }
 
 /// Who a request is for. Checked first, so that even a faulty request can be told whose it is.
@@ -138,12 +142,22 @@ impl Turn {
                 .is_some_and(|it| it == "heartbeat"),
             history: request.messages.iter().filter_map(message).collect(),
             task: task(request, default_task)?,
+            kept: kept(request, key.as_deref(), &trace_id, &turn_key),
             session,
             trace_id,
             key,
             turn_key,
             user_turn,
         })
+    }
+}
+
+/// The request as it is told again to whoever takes the turn up: with the names that it was given.
+fn kept(request: &SendRequest, key: Option<&str>, trace_id: &str, turn_key: &str) -> SendRequest {
+    SendRequest {
+        idempotency_key: Some(key.unwrap_or(turn_key).to_owned()),
+        trace_id: Some(trace_id.to_owned()),
+        ..request.clone()
     }
 }
 

@@ -84,7 +84,10 @@ impl Crew {
     }
 
     pub(crate) async fn send(&self, request: SendRequest) -> Result<Outcome, TurnError> {
-        self.runtime.send(request).await
+        match self.runtime.send(request).await? {
+            stationmaster_runtime::Ended::Answered(outcome) => Ok(*outcome),
+            stationmaster_runtime::Ended::Paused(pause) => panic!("{pause:?}"),
+        }
     }
 
     /// The code of the error that this request comes to.

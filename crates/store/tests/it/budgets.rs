@@ -468,6 +468,10 @@ fn turns_of_our_own_enter_the_same_books(store: &TestStore) {
         let (who, task) = (jordan.clone(), task.id.clone());
         store.write(move |tx| {
             let new = NewRun {
+                request: String::new(),
+                task: None,
+                worst: MicroUsd::ZERO,
+                trace: None,
                 key: Some(key.to_owned()),
                 model: "m".into(),
                 owner: "me".into(),

@@ -12,7 +12,7 @@ use stationmaster_kernel::policy;
 use stationmaster_kernel::run::{self, Begun, NewRun};
 use stationmaster_kernel::state::State;
 use stationmaster_kernel::tool_call::{self, Change, Level, Report, Reported, Status, ToolCall};
-use stationmaster_kernel::{Kind, Object, Principal, RunId, TaskId, Timestamp};
+use stationmaster_kernel::{Kind, MicroUsd, Object, Principal, RunId, TaskId, Timestamp};
 
 use crate::crew::{approve, ask, begun, look, member, object, push, rule};
 use crate::policies::evaluate;
@@ -43,6 +43,10 @@ fn run_of(store: &TestStore, who: &Principal) -> RunId {
     let begun = store
         .write(move |tx| {
             let new = NewRun {
+                request: String::new(),
+                task: None,
+                worst: MicroUsd::ZERO,
+                trace: None,
                 key: None,
                 model: "m".into(),
                 owner: "test".into(),

@@ -7,7 +7,7 @@ use stationmaster_kernel::document::{self, DocumentFilter};
 use stationmaster_kernel::idempotency::{self, Key, MAX_KEY, Reply};
 use stationmaster_kernel::run::{self, NewRun};
 use stationmaster_kernel::task::{self, BoardFilter, NewTask, TaskFilter};
-use stationmaster_kernel::{ApprovalId, DocumentId, Error, Kind, Page, Result, TaskId};
+use stationmaster_kernel::{ApprovalId, DocumentId, Error, Kind, MicroUsd, Page, Result, TaskId};
 use stationmaster_kernel::{approval, message};
 use stationmaster_store::Bounds;
 
@@ -60,6 +60,10 @@ fn the_longest_names_fit(store: &TestStore) {
             };
             document::create(tx, &who, new)?;
             let new = NewRun {
+                request: String::new(),
+                task: None,
+                worst: MicroUsd::ZERO,
+                trace: None,
                 key: Some(long(MAX_KEY as u32)),
                 model: long(5_000),
                 owner: "me".into(),

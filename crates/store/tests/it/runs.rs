@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stationmaster_kernel::lease::Fence;
 use stationmaster_kernel::run::{self, Begun, Ending, NewRun, Run, Spend, Status};
-use stationmaster_kernel::{Kind, Principal, Result, RunId};
+use stationmaster_kernel::{Kind, MicroUsd, Principal, Result, RunId};
 
 use crate::support::{TestStore, agent, on_both};
 
@@ -20,6 +20,10 @@ on_both!(
 
 fn begin(store: &TestStore, key: Option<&str>) -> Begun {
     let new = NewRun {
+        request: String::new(),
+        task: None,
+        worst: MicroUsd::ZERO,
+        trace: None,
         key: key.map(str::to_owned),
         model: "m".into(),
         owner: "me".into(),
@@ -137,6 +141,10 @@ fn a_run_is_its_own_agents(store: &TestStore) {
         assert_eq!((error.kind, error.code), (Kind::NotFound, "run_not_found"));
     }
     let new = NewRun {
+        request: String::new(),
+        task: None,
+        worst: MicroUsd::ZERO,
+        trace: None,
         key: Some("k".into()),
         model: "m".into(),
         owner: "me".into(),
@@ -149,6 +157,10 @@ fn a_run_is_its_own_agents(store: &TestStore) {
     let error = store
         .write(|tx| {
             let new = NewRun {
+                request: String::new(),
+                task: None,
+                worst: MicroUsd::ZERO,
+                trace: None,
                 key: None,
                 model: "m".into(),
                 owner: "me".into(),

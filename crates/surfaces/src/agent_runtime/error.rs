@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use stationmaster_http::body::BodyError;
 use stationmaster_kernel::{Error, Kind};
 use stationmaster_runtime::TurnError;
+
+use super::send::dollars;
 use utoipa::ToSchema;
 
 /// How long to wait when the other side did not say.
@@ -128,6 +130,8 @@ fn unanswered(error: &TurnError) -> Response {
     let status = match error {
         TurnError::Invalid { .. } | TurnError::NoTask => StatusCode::BAD_REQUEST,
         TurnError::TaskNotFound { .. } => StatusCode::NOT_FOUND,
+        TurnError::OverBudget { .. } => StatusCode::TOO_MANY_REQUESTS,
+        TurnError::HeldUp { .. } => StatusCode::FORBIDDEN,
         TurnError::BackendUnavailable { .. }
         | TurnError::BackendRejectedToken { .. }
         | TurnError::BackendRefused { .. }
@@ -148,6 +152,7 @@ fn unanswered(error: &TurnError) -> Response {
             json!({"field": field, "errors": [{"field": field, "message": message}]})
         }
         TurnError::TaskNotFound { task_id } => json!({"task_id": task_id}),
+        TurnError::OverBudget { remaining, .. } => json!({"remaining_usd": remaining.map(dollars)}),
         _ => Value::Null,
     };
     let mut response = body(status, error.code(), error.to_string(), details);

@@ -6,13 +6,13 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use stationmaster_http::body;
 use stationmaster_kernel::Error;
-use stationmaster_runtime::{Outcome, ToolCallRecord, TurnError};
+use stationmaster_runtime::{Ended, Outcome, Pause, ToolCallRecord, TurnError};
 use utoipa::ToSchema;
 
 use super::Daemon;
@@ -92,6 +92,30 @@ struct Usage {
     prompt_tokens: u64,
     completion_tokens: u64,
     total_tokens: u64,
+}
+
+/// What the answer to a turn that waits for a person's decision says (rulings 19). The reply is posted to
+/// the task's thread when the turn has gone on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PausedReply {
+    #[schema(value_type = String, example = "pending_approval")]
+    status: &'static str,
+    task_id: String,
+    run_id: String,
+    approval_id: String,
+    tool_request_id: String,
+}
+
+impl From<Pause> for PausedReply {
+    fn from(it: Pause) -> Self {
+        Self {
+            status: "pending_approval",
+            task_id: it.task_id,
+            run_id: it.run_id,
+            approval_id: it.approval_id,
+            tool_request_id: it.tool_request_id,
+        }
+    }
 }
 
 /// In US dollars.
@@ -179,8 +203,8 @@ pub(super) fn dollars(microusd: u64) -> f64 {
 #[utoipa::path(post, path = "/api/agents/send", tag = "Agent runtime", security(("daemon_key" = []), ()),
     params(("Idempotency-Key" = Option<String>, Header), ("X-Trace-Id" = Option<String>, Header)),
     request_body = SendBody,
-    responses((status = 200, body = SendReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 500, body = ErrorBody),
+    responses((status = 200, body = SendReply), (status = 202, body = PausedReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 413, body = ErrorBody), (status = 500, body = ErrorBody),
         (status = 502, body = ErrorBody), (status = 503, body = ErrorBody), (status = 504, body = ErrorBody)))]
 pub(super) async fn send(
     State(daemon): State<Arc<Daemon>>,
@@ -213,12 +237,18 @@ pub(super) async fn send(
         drop(place);
         outcome
     });
-    let outcome = turn.await.map_err(|error| {
+    let ended = turn.await.map_err(|error| {
         tracing::error!(%error, "a turn broke off");
         TurnError::Internal {
             message: "the turn broke off".to_owned(),
         }
     })??;
+    let outcome = match ended {
+        Ended::Answered(outcome) => *outcome,
+        Ended::Paused(pause) => {
+            return Ok((StatusCode::ACCEPTED, Json(PausedReply::from(pause))).into_response());
+        }
+    };
     let trace_id = HeaderValue::from_str(&outcome.trace_id);
     let mut response = Json(SendReply::from(outcome)).into_response();
     if let Ok(value) = trace_id {
