@@ -186,11 +186,13 @@ async fn a_turn_tried_again_does_not_repeat_what_its_tools_did() {
             ("create_document".into(), document),
         ])
     };
+    crew.model.push(calls());
     for _ in 0..3 {
-        crew.model.push_all([calls(), Step::status(401)]);
+        crew.model.push(Step::status(401));
         refused(&crew.send(asked()).await, 502, "model_rejected");
     }
-    crew.model.push_all([calls(), Step::text("Done.")]);
+    // It goes on from where it was: what the model said first is not asked for, or paid, again.
+    crew.model.push(Step::text("Done."));
     let answer = crew.send(asked()).await.ok();
     let done = answer["tool_calls"].as_array().unwrap();
     assert!(done.iter().all(|call| call["ok"] == true), "{done:#?}");

@@ -75,18 +75,27 @@ async fn a_turn_whose_server_was_killed_runs_again_and_replies_once() {
         api.server.kill();
         cut_off.ends_unanswered().await;
 
+        // The server itself goes on with it, from where it was.
+        model.push(Step::text("Done."));
         let api = start(&model, directory.path());
         let owner = api.agent("acme", "owner");
-        assert!(!said(&owner).await.contains(&"Done.".to_owned()));
-        model.push_all([create(), Step::text("Done.")]);
         let answer = api.stranger().post(SEND, asked.clone()).await;
         assert_eq!(answer.ok()["response"], "Done.");
         // What was held all the time comes to nothing.
         model.release();
         assert_eq!(api.stranger().post(SEND, asked).await.text, answer.text);
-        assert_eq!(said(&owner).await, ["Half way", "Done."]);
-        assert_eq!(owner.items("tasks?title=Sub").await.len(), 1);
-        assert_eq!(model.request_count(), calls + 2);
+        let had_tools = calls > 1;
+        let replies: &[&str] = if had_tools {
+            &["Half way", "Done."]
+        } else {
+            &["Done."]
+        };
+        assert_eq!(said(&owner).await, replies);
+        assert_eq!(
+            owner.items("tasks?title=Sub").await.len(),
+            usize::from(had_tools)
+        );
+        assert_eq!(model.request_count(), calls + 1, "nothing is paid twice");
     }
 }
 
