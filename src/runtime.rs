@@ -11,9 +11,10 @@ use stationmaster_credentials::{Minter, TokenKey};
 use stationmaster_dispatch::{Daemon, Delivery, Undelivered};
 use stationmaster_kernel::notification::Notification;
 use stationmaster_model::{Client, Config as ModelConfig, Prices, Provider, Retry};
+use stationmaster_peer::{Peer, PeerConfig};
 use stationmaster_runtime::{
-    AgentIdentity, Backend, Config, HttpBackend, HttpBackendConfig, Journal, KernelLedger, Ledger,
-    LocalBackend, Observer, Parts, PostingLedger, Runtime, SendRequest, TurnError, Workspace,
+    AgentIdentity, Backend, Config, HttpBackend, Journal, KernelLedger, Ledger, LocalBackend,
+    Observer, Parts, PostingLedger, Runtime, SendRequest, TurnError, Workspace,
 };
 use stationmaster_store::Clock;
 use tokio_util::task::TaskTracker;
@@ -130,9 +131,8 @@ fn backend(
         around.secrets.algorithm,
     ));
     let mint = move |who: &AgentIdentity| minter.mint(who.user_id.as_str(), who.role.as_str());
-    let backend: Arc<dyn Backend> = Arc::new(
-        HttpBackend::new(&HttpBackendConfig::new(url.clone()), mint).context("BACKEND_URL")?,
-    );
+    let peer = Peer::new(&PeerConfig::new("backend", url)).context("BACKEND_URL")?;
+    let backend: Arc<dyn Backend> = Arc::new(HttpBackend::new(peer, mint));
     let ledger = PostingLedger::new(backend.clone(), Journal::default());
     Ok((backend, Arc::new(ledger)))
 }

@@ -30,9 +30,8 @@ mod workspace;
 
 pub use backend::{
     Backend, BackendError, BackendErrorKind, BackendResult, DocumentRef, ExtraCall, HttpBackend,
-    HttpBackendConfig, HttpBackendError, MessageRef, NewDocument, NewMessage, NewTask, NewThread,
-    NewToolRequest, NotificationFilter, NotificationRef, TaskChange, TaskChoice, TaskFilter,
-    TaskRef, TokenMinter, ToolRequestRef,
+    MessageRef, NewDocument, NewMessage, NewTask, NewThread, NewToolRequest, NotificationFilter,
+    NotificationRef, TaskChange, TaskChoice, TaskFilter, TaskRef, TokenMinter, ToolRequestRef,
 };
 pub use ledger::{
     Begun, Finished, Journal, JournalLimits, Keyed, Ledger, NewRun, OpenRun, PostingLedger,
