@@ -64,6 +64,12 @@ impl Source {
         Self(all)
     }
 
+    #[cfg(test)]
+    pub(super) fn of(pairs: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self(pairs.iter().map(owned).collect())
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.0
             .get(name)
@@ -192,15 +198,7 @@ mod tests {
 
     #[test]
     fn the_first_source_wins_and_the_newer_prefix_too() {
-        let source = |pairs: &[(&str, &str)]| {
-            Source(
-                pairs
-                    .iter()
-                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                    .collect(),
-            )
-        };
-        let both = source(&[("WOMBAT_WORKSPACE", "w"), ("A", "1")]).over(source(&[
+        let both = Source::of(&[("WOMBAT_WORKSPACE", "w"), ("A", "1")]).over(Source::of(&[
             ("CLASPER_WORKSPACE", "c"),
             ("A", "2"),
             ("B", "3"),

@@ -102,6 +102,12 @@ impl Peer {
         })
     }
 
+    /// Where it is, without what a URL may hide.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.base.origin().ascii_serialization()
+    }
+
     /// The JSON of a 2xx.
     ///
     /// # Errors
