@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::backend::SmallBackend;
-use super::daemon::{SmallDaemon, Step};
+use super::daemon::{OK, SmallDaemon, Step};
 use super::program::Dispatcher;
 use crate::support::Api;
 use crate::support::api::builder;
@@ -68,4 +68,46 @@ async fn several_share_a_backend_that_gives_leases_and_nothing_is_sent_twice() {
     assert_eq!((sent.len(), daemon.sends().len()), (40, 40));
     let waiting = backend.internal().get("dispatch/undelivered").await.ok();
     assert_eq!(waiting, json!({"deliveries": []}));
+}
+
+#[tokio::test]
+async fn what_waits_for_longer_than_its_lease_lasts_is_left_to_the_next_look() {
+    let backend = Api::of(builder().argument("--without").argument("runtime").start());
+    let daemon = SmallDaemon::deciding(|body, tries| {
+        let hangs = body["message"] == "first" && tries == 0;
+        if hangs { Step::Hang } else { OK }
+    });
+    let owner = backend.agent("acme", "owner");
+    for (role, content) in [("writer", "first"), ("editor", "second")] {
+        let note = json!({"agent_role": role, "content": content});
+        owner.post("notifications", note).await.ok();
+    }
+    // When the first turn is given up, the other's lease is too short for a turn of its own.
+    let more = [
+        ("DISPATCH_PARALLEL", "1"),
+        ("DISPATCH_TIMEOUT_SEC", "1"),
+        ("DISPATCH_LEASE_SEC", "2"),
+    ];
+    let dispatcher = Dispatcher::start(backend.server.url(), &daemon.url(), &more);
+    until("the first is given up", async || {
+        dispatcher.sum("failed") == 1
+    })
+    .await;
+    let tick = dispatcher.ticks().into_iter().find(|it| it["failed"] == 1);
+    let tick = tick.unwrap();
+    assert_eq!(
+        (&tick["deliveries"], &tick["delivered"]),
+        (&json!(2), &json!(0))
+    );
+    until("both are delivered", async || {
+        dispatcher.sum("delivered") == 2
+    })
+    .await;
+    let sent: Vec<String> = daemon
+        .sends()
+        .iter()
+        .map(|it| it["message"].to_string())
+        .collect();
+    assert_eq!(sent.iter().filter(|it| *it == "\"first\"").count(), 2);
+    assert_eq!(sent.iter().filter(|it| *it == "\"second\"").count(), 1);
 }
