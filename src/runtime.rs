@@ -1,5 +1,6 @@
 //! Makes the runtime out of the settings: which model thinks, and whose tasks it works on.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,13 +58,7 @@ pub(crate) fn build(settings: &Settings, around: &Surroundings<'_>) -> Result<Ru
         .as_ref()
         .filter(|_| settings.has(Part::Runtime));
     let (backend, ledger) = backend(settings, around)?;
-    let mut workspace =
-        Workspace::new(&settings.runtime.workspace).with_time(settings.runtime.time_context);
-    if let Some(zone) = &settings.runtime.timezone {
-        workspace = workspace
-            .with_default_timezone(zone)
-            .context("DEFAULT_TIMEZONE")?;
-    }
+    let workspace = workspace(settings, &settings.runtime.workspace)?;
     let clock = settings
         .test_clock
         .clone()
@@ -87,6 +82,31 @@ pub(crate) fn build(settings: &Settings, around: &Surroundings<'_>) -> Result<Ru
         clock: Arc::new(move || clock.now().to_calendar()),
         config,
     }))
+}
+
+/// The workspace in this folder, as turns see it.
+pub(crate) fn workspace(settings: &Settings, dir: &Path) -> Result<Workspace> {
+    let workspace = Workspace::new(dir)
+        .with_time(settings.runtime.time_context)
+        .with_skills_budget(settings.runtime.skills_budget)
+        .on(settings.machine.clone());
+    match &settings.runtime.timezone {
+        Some(zone) => workspace
+            .with_default_timezone(zone)
+            .context("DEFAULT_TIMEZONE"),
+        None => Ok(workspace),
+    }
+}
+
+/// A backend's address without the name and password that it may hold.
+pub(crate) fn shown_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    format!("{scheme}://{host}{path}")
 }
 
 fn client(settings: &ModelSettings) -> Result<Client> {
@@ -233,5 +253,22 @@ fn may_work_later(error: &TurnError) -> bool {
         | TurnError::TaskNotFound { .. }
         | TurnError::BackendRefused { .. }
         | TurnError::ModelRefused { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("http://h:1/mc", "http://h:1/mc"),
+            ("https://user:p@ss@h/x@y", "https://h/x@y"),
+            ("http://user@h?a=b@c", "http://h?a=b@c"),
+            ("h:1", "h:1"),
+        ] {
+            assert_eq!(shown_url(url), shown);
+        }
     }
 }

@@ -123,6 +123,18 @@ async fn serve(
         },
         model: runtime::model_name(settings),
         dispatcher: dispatches(settings, &secrets),
+        fallback_model: settings
+            .model
+            .as_ref()
+            .and_then(|model| model.fallback.clone()),
+        default_task: settings.runtime.default_task.clone(),
+        backend_url: settings
+            .runtime
+            .backend_url
+            .as_deref()
+            .map(runtime::shown_url),
+        port: addresses.first().map(SocketAddr::port),
+        needs_workspace: settings.runtime.workspace_given,
     };
     if status.dispatcher {
         let daemon = LocalDaemon {

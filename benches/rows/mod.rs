@@ -9,6 +9,7 @@ mod postgres;
 mod raw;
 mod standing;
 mod turns;
+mod verdicts;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,13 +26,14 @@ use crate::table::Report;
 type Measure = fn(&Bench, &mut Report) -> Result<()>;
 
 /// Every group, in the order of the tables.
-pub(crate) const GROUPS: [(&str, Measure); 8] = [
+pub(crate) const GROUPS: [(&str, Measure); 9] = [
     ("hello", hello::measure),
     ("creates", creates::measure),
     ("postgres", postgres::measure),
     ("list", list::measure),
     ("board", board::measure),
     ("crew", crew::measure),
+    ("verdicts", verdicts::measure),
     ("turns", turns::measure),
     ("standing", standing::measure),
 ];

@@ -7,6 +7,7 @@ mod serve;
 mod standup;
 mod token;
 mod up;
+mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -34,6 +35,9 @@ enum Command {
     /// Make tokens that clients of this server carry
     #[command(subcommand)]
     Token(token::Token),
+    /// Make, check and look at the files that agents work from
+    #[command(subcommand)]
+    Workspace(workspace::Workspace),
 }
 
 impl Arguments {
@@ -45,6 +49,7 @@ impl Arguments {
             Command::Heartbeat(command) => command.run(),
             Command::Standup(command) => command.run(),
             Command::Token(command) => command.run(),
+            Command::Workspace(command) => command.run(),
         }
     }
 }

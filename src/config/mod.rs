@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use stationmaster_credentials::Secret;
+use stationmaster_runtime::{Machine, SKILLS_BUDGET};
 use stationmaster_surfaces::Mcp;
 use stationmaster_surfaces::openclaw::Rates;
 use stationmaster_utilities::Pace;
@@ -54,6 +55,8 @@ pub(crate) struct Settings {
     /// How often agents may ask on the OpenClaw contract's routes.
     pub rates: Rates,
     pub mcp: Mcp,
+    /// What skills find here.
+    pub machine: Machine,
     /// In which days are counted.
     pub zone: TimeZone,
     /// Of the dispatcher that polls `backend_url`.
@@ -118,6 +121,8 @@ pub(crate) struct RuntimeSettings {
     pub deadline_seconds: u64,
     pub max_tool_rounds: u32,
     pub max_tokens: u32,
+    /// In characters; more of skills than this is a catalog.
+    pub skills_budget: usize,
 }
 
 /// The settings file, in the data directory.
@@ -130,6 +135,7 @@ impl Settings {
     pub(crate) fn load(given: Given) -> Result<Self> {
         let environment = Source::environment()?;
         let data_dir = data_dir(given.data_dir, &environment)?;
+        let machine = environment.machine();
         let source = environment.over(Source::file(&data_dir.join(FILE))?);
         let listen = listen(
             &given.listen,
@@ -165,6 +171,7 @@ impl Settings {
             model: model(&source)?,
             runtime,
             rates: rates(&source)?,
+            machine,
             zone: zone(&source)?,
             mcp: Mcp {
                 allowed_hosts: source.list("MCP_ALLOWED_HOSTS"),
@@ -366,6 +373,7 @@ fn runtime(source: &Source, data_dir: &Path) -> Result<RuntimeSettings> {
         deadline_seconds: source.seed_number("TURN_DEADLINE_SECONDS", 120)?,
         max_tool_rounds: source.seed_number("MAX_TOOL_ROUNDS", 8)?,
         max_tokens: source.seed_number("MAX_TOKENS_PER_CALL", 4096)?,
+        skills_budget: source.seed_number("SKILLS_BUDGET", SKILLS_BUDGET)?,
     })
 }
 

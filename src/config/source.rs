@@ -70,6 +70,11 @@ impl Source {
         Self(pairs.iter().map(owned).collect())
     }
 
+    /// What skills find here, if this is the environment.
+    pub(crate) fn machine(&self) -> stationmaster_runtime::Machine {
+        stationmaster_runtime::Machine::with_environment(self.0.clone())
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.0
             .get(name)

@@ -1,5 +1,7 @@
 //! A newcomer's first minutes: a workspace to start from, something to watch, what to try next.
 
+pub(crate) mod sample;
+
 use std::io::Write as _;
 use std::path::Path;
 
@@ -16,24 +18,15 @@ pub(crate) const TENANT: &str = "me";
 const TITLE: &str = "Welcome aboard";
 const QUESTION: &str = "Please write a short plan for our first day with a crew of agents.";
 
-/// The sample workspace, each file with its path.
-const WORKSPACE: [(&str, &str); 5] = [
-    ("AGENTS.md", include_str!("workspace/AGENTS.md")),
-    ("SOUL.md", include_str!("workspace/SOUL.md")),
-    ("souls/lead.md", include_str!("workspace/souls/lead.md")),
-    (
-        "souls/researcher.md",
-        include_str!("workspace/souls/researcher.md"),
-    ),
-    ("souls/writer.md", include_str!("workspace/souls/writer.md")),
-];
-
 /// Writes the sample workspace where there is none yet; nothing that exists is touched.
 pub(crate) fn make_workspace(directory: &Path) -> Result<bool> {
     if directory.exists() {
         return Ok(false);
     }
-    for (name, text) in WORKSPACE {
+    for name in sample::FOLDERS {
+        make_private_dir(&directory.join(name))?;
+    }
+    for (name, text) in sample::FILES {
         let path = directory.join(name);
         let parent = path.parent().unwrap_or(directory);
         make_private_dir(parent)?;

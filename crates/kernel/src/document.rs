@@ -103,7 +103,7 @@ pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewDocument) -> Result<Docu
     problems.into_result()?;
 
     let task = task::get(tx, who, &new.task)?;
-    agent::ensure_caller(tx, &who.within(task.tenant.clone())?)?;
+    agent::permit_caller(tx, &who.within(task.tenant.clone())?, agent::Act::Speak)?;
     let document = Document {
         id: DocumentId::new(tx.mint(DocumentId::PREFIX)),
         position: tx.next_position()?,

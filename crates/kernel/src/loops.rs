@@ -43,7 +43,7 @@ pub(crate) fn after_message(tx: &mut dyn Tx, who: &Principal, task: &Task) -> Re
     if who.handle().is_none() {
         return Ok(None);
     }
-    let limits = policy::settings(tx, &task.tenant)?.loops;
+    let limits = policy::settings(tx, &task.tenant, None, Some(task))?.loops;
     let now = tx.now();
     let from = |within| -> Timestamp {
         let since = now.before(within);
@@ -116,7 +116,9 @@ fn ping_pong(authors: &[&Handle]) -> usize {
 /// # Errors
 /// Whatever the store meets.
 pub(crate) fn after_review(tx: &mut dyn Tx, task: Task) -> Result<Task> {
-    let most = policy::settings(tx, &task.tenant)?.loops.reviews;
+    let most = policy::settings(tx, &task.tenant, None, Some(&task))?
+        .loops
+        .reviews;
     let returned = tx
         .transitions(&task.id)?
         .iter()

@@ -211,7 +211,7 @@ pub trait Messages {
 /// task's agent. One message wakes an agent at most once; a mention wins (rulings 6).
 ///
 /// # Errors
-/// Every problem of the request; `task_not_found`.
+/// Every problem of the request; `task_not_found`; what the agent's status or the operator's mode forbids.
 pub fn post(tx: &mut dyn Tx, who: &Principal, new: NewMessage) -> Result<Message> {
     let mut problems = Problems::default();
     text::check_present(&mut problems, "content", &new.content);
@@ -220,7 +220,7 @@ pub fn post(tx: &mut dyn Tx, who: &Principal, new: NewMessage) -> Result<Message
     problems.into_result()?;
 
     let task = task::get(tx, who, &new.task)?;
-    agent::ensure_caller(tx, &who.within(task.tenant.clone())?)?;
+    agent::permit_caller(tx, &who.within(task.tenant.clone())?, agent::Act::Speak)?;
     let author = who.handle().cloned();
     let message = Message {
         id: MessageId::new(tx.mint(MessageId::PREFIX)),

@@ -26,6 +26,7 @@ mod observe;
 mod session;
 mod tools;
 mod turn;
+mod usage;
 mod workspace;
 
 pub use backend::{
@@ -45,4 +46,9 @@ pub use turn::{
     Clock, Config, HistoryEntry, HistoryRole, Outcome, Parts, Runtime, SendRequest, Spent,
     ToolCallRecord, TurnError,
 };
-pub use workspace::{MAX_FILE_CHARS, PromptRequest, Workspace, WorkspaceError};
+pub use usage::Usage;
+pub use workspace::{
+    ContextFile, ContextReport, Fault, Glance, MAX_FILE_CHARS, MAX_SKILLS, Machine, Part, PartName,
+    Problem, Prompt, PromptRequest, SKILLS_BUDGET, Severity, Skill, SkillState, Workspace,
+    WorkspaceError,
+};

@@ -5,6 +5,7 @@
 
 pub mod agent_runtime;
 pub mod docs;
+mod health;
 pub mod mission_control;
 pub mod openclaw;
 pub mod system;
@@ -57,7 +58,7 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
     } = surfaces;
     let daemon = Arc::new(agent_runtime::Daemon {
         app: app.clone(),
-        runtime,
+        runtime: runtime.clone(),
         turns,
         places: Arc::new(tokio::sync::Semaphore::new(agent_runtime::TURNS)),
     });
@@ -65,6 +66,7 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
         app: app.clone(),
         status,
         metrics,
+        runtime,
     });
     let board = openclaw::routes(&app, rates);
     let tool = stationmaster_mcp::http_service(

@@ -1,10 +1,12 @@
 //! Our heartbeat and standup with a backend that is not ours (agent runtime §13).
 
 use serde_json::json;
+use stationmaster_testkit::model::{Step, StubModel};
 use tempfile::TempDir;
 
 use super::backend::SmallBackend;
-use super::daemon::{DAEMON_KEY, SmallDaemon, Step};
+use super::daemon::{DAEMON_KEY, SmallDaemon, Step as Answer};
+use crate::agent_runtime::crew::{said, thinking};
 use crate::support::Api;
 use crate::support::api::{INTERNAL_TOKEN, JWT_SECRET, builder};
 use crate::support::process::{Outcome, run};
@@ -107,7 +109,7 @@ async fn a_heartbeat_can_wake_the_agent() {
 #[tokio::test]
 async fn a_heartbeat_whose_turn_fails_is_an_error() {
     let backend = SmallBackend::start();
-    let daemon = SmallDaemon::deciding(|_, _| Step::Status(500));
+    let daemon = SmallDaemon::deciding(|_, _| Answer::Status(500));
     let directory = TempDir::new().unwrap();
     std::fs::create_dir(directory.path().join("workspace")).unwrap();
     std::fs::write(directory.path().join("workspace/HEARTBEAT.md"), "Look.").unwrap();
@@ -193,4 +195,24 @@ async fn everybodys_standup_of_our_backend_has_a_result_for_each_active_user() {
         Some(2),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn an_agent_that_finds_nothing_to_do_at_its_heartbeat_says_nothing() {
+    let model = StubModel::start();
+    let server = Api::of(thinking(&model).start());
+    let directory = TempDir::new().unwrap();
+    std::fs::create_dir(directory.path().join("workspace")).unwrap();
+    std::fs::write(directory.path().join("workspace/HEARTBEAT.md"), "Look.").unwrap();
+    let url = server.server.url();
+    let more = [("USER_ID", "acme"), ("AGENT_DAEMON_URL", url)];
+    let owner = server.agent("acme", "owner");
+    for (words, posted) in [("HEARTBEAT_OK", 0), ("The build is red.", 1)] {
+        model.push(Step::text(words));
+        let outcome = utility(&directory, url, &more, &["heartbeat", "--run"]);
+        assert!(outcome.stdout.ends_with("\nheartbeat_ok\n"), "{outcome:?}");
+        assert!(outcome.stdout.contains(words), "{outcome:?}");
+        assert_eq!(said(&owner).await.len(), posted, "{words}");
+    }
+    assert_eq!(owner.items("tasks?title=Heartbeat").await.len(), 1);
 }

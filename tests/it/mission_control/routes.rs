@@ -107,6 +107,9 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("get", "/api/tools", Agent),
     ("post", "/api/tools/{name}", Agent),
     ("post", "/api/agents/send", Daemon),
+    ("get", "/usage", Daemon),
+    ("get", "/skills", Daemon),
+    ("get", "/context", Daemon),
 ];
 
 fn start() -> Api {

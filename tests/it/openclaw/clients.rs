@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use super::world::{shown, task};
 use crate::support::Api;
-use crate::support::api::Json as _;
+use crate::support::api::{Json as _, builder};
 use crate::support::wait::PATIENCE;
 
 /// Where `./test` installed the clients.
@@ -179,4 +179,22 @@ async fn claude_code_lists_claims_starts_comments_and_submits() {
     assert_eq!(seen["status"], "REVIEW", "{said}");
     assert_eq!(seen["assigneeIds"], json!(["claude"]));
     assert!(seen["messages"].to_string().contains("On my way"), "{seen}");
+}
+
+#[tokio::test]
+async fn the_conformance_suite_finds_nothing() {
+    let server = builder().argument("--conformance").start();
+    let bin = installed().join("node_modules/.bin");
+    // The suite's own node, not the machine's.
+    let mut command = Command::new(bin.join("node"));
+    command
+        .arg(bin.join("conformance"))
+        .args(["server", "--suite", "all", "--url"])
+        .arg(format!("{}/mcp", server.url()));
+    let said = run(command).await;
+    let total = said.lines().rev().find(|line| line.starts_with("Total:"));
+    let (_, counts) = total.expect("a total").split_once(": ").expect("counts");
+    let (passed, failed) = counts.split_once(" passed, ").expect("both counts");
+    assert!(passed.parse::<u32>().is_ok_and(|it| it >= 46), "{said}");
+    assert_eq!(failed, "0 failed", "{said}");
 }

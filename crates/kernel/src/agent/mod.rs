@@ -357,6 +357,19 @@ pub(crate) fn ensure_caller(tx: &mut dyn Tx, who: &Principal) -> Result<TenantId
     Ok(tenant)
 }
 
+/// As [`ensure_caller`], and refuses what the caller's status or the operator's mode forbids.
+///
+/// # Errors
+/// As [`permit`].
+pub(crate) fn permit_caller(tx: &mut dyn Tx, who: &Principal, act: Act<'_>) -> Result<TenantId> {
+    let tenant = who.tenant()?.clone();
+    match acting(tx, who)? {
+        Some(caller) => permit(tx, &caller, act)?,
+        None => tx.ensure_tenant(&tenant)?,
+    }
+    Ok(tenant)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

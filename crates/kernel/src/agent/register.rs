@@ -5,8 +5,9 @@ use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::kind::TaskKind;
 use crate::money::MicroUsd;
+use crate::policy::Usual;
 use crate::token::{self, Token};
-use crate::{Error, Handle, Object, Principal, Result, TenantId, Tx, text};
+use crate::{Error, Handle, Object, Principal, Result, TenantId, Tx, policy, text};
 
 const USUAL_RANK: Rank = Rank::Specialist;
 /// How often an agent beats unless somebody says otherwise, in seconds (§3).
@@ -24,34 +25,6 @@ const MOST_CHILDREN: u32 = 100;
 const LARGEST_METADATA: usize = 64 << 10;
 /// Where handles are lower case only (rulings 3).
 const DEFAULT_TENANT: &str = "default";
-
-impl Rank {
-    /// What an agent of this rank may spend a day unless somebody says otherwise (§9.1).
-    #[must_use]
-    pub fn budget_daily(self) -> MicroUsd {
-        MicroUsd::dollars(match self {
-            Self::Intern => 2,
-            Self::Specialist => 5,
-            Self::Lead => 12,
-        })
-    }
-
-    /// What one run of it may cost unless somebody says otherwise.
-    #[must_use]
-    pub fn budget_per_run(self) -> MicroUsd {
-        MicroUsd::cents(match self {
-            Self::Intern => 25,
-            Self::Specialist => 75,
-            Self::Lead => 150,
-        })
-    }
-
-    /// Whether it may spawn agents unless somebody says otherwise; an intern never may.
-    #[must_use]
-    pub fn can_spawn(self) -> bool {
-        self != Self::Intern
-    }
-}
 
 /// An agent about to be registered. What is `None` is as usual for the rank, or, for an agent
 /// that an agent spawns, as its parent's.
@@ -103,7 +76,9 @@ pub fn register(
     token_hash: &str,
 ) -> Result<(Agent, Token)> {
     let tenant = who.tenant()?.clone();
-    let handle = check(&new, &tenant)?;
+    let rank = new.rank.unwrap_or(USUAL_RANK);
+    let usual = policy::settings(tx, &tenant, None, None)?.usual(rank);
+    let handle = check(&new, &tenant, usual)?;
     let spawner = match who.handle() {
         Some(_) => Some(spawn::spawner(tx, who, &new)?),
         None => {
@@ -132,7 +107,7 @@ pub fn register(
         None => new,
     };
     agent.rank = new.rank.unwrap_or(USUAL_RANK);
-    agent.detail = filled_in(agent.detail, new);
+    agent.detail = filled_in(agent.detail, new, usual);
     agent.updated_at = tx.now();
     if let Some(spawner) = spawner {
         spawn::bind(tx, &mut agent, spawner)?;
@@ -145,8 +120,7 @@ pub fn register(
 }
 
 /// What is known of an agent once it is registered like this.
-fn filled_in(known: Detail, new: NewAgent) -> Detail {
-    let rank = new.rank.unwrap_or(USUAL_RANK);
+fn filled_in(known: Detail, new: NewAgent, usual: Usual) -> Detail {
     Detail {
         registered: true,
         name: new.name,
@@ -154,9 +128,9 @@ fn filled_in(known: Detail, new: NewAgent) -> Detail {
         workspace_path: Some(new.workspace_path),
         allowed_kinds: new.allowed_kinds.unwrap_or_default(),
         allowed_tools: new.allowed_tools,
-        budget_daily: Some(new.budget_daily.unwrap_or(rank.budget_daily())),
-        budget_per_run: Some(new.budget_per_run.unwrap_or(rank.budget_per_run())),
-        can_spawn: new.can_spawn.unwrap_or(rank.can_spawn()),
+        budget_daily: Some(new.budget_daily.unwrap_or(usual.budget_daily)),
+        budget_per_run: Some(new.budget_per_run.unwrap_or(usual.budget_per_run)),
+        can_spawn: new.can_spawn.unwrap_or(usual.can_spawn),
         max_sub_agents: new.max_sub_agents.unwrap_or(known.max_sub_agents),
         parent: new.parent,
         heartbeat_interval: Some(new.heartbeat_interval.unwrap_or(USUAL_INTERVAL)),
@@ -220,9 +194,9 @@ fn check_parent(tx: &mut dyn Tx, tenant: &TenantId, new: &NewAgent) -> Result<()
 }
 
 /// The name that the new agent will have, if everything said of it is right.
-fn check(new: &NewAgent, tenant: &TenantId) -> Result<Handle> {
+fn check(new: &NewAgent, tenant: &TenantId, usual: Usual) -> Result<Handle> {
     let mut problems = Problems::default();
-    let detail = filled_in(Detail::default(), new.clone());
+    let detail = filled_in(Detail::default(), new.clone(), usual);
     check_detail(&mut problems, new.rank.unwrap_or(USUAL_RANK), &detail);
     let is_default = tenant.as_str() == DEFAULT_TENANT;
     let has_capitals = new.handle.bytes().any(|byte| byte.is_ascii_uppercase());
@@ -313,8 +287,14 @@ mod tests {
         }
     }
 
+    const SPECIALIST: Usual = Usual {
+        budget_daily: MicroUsd::dollars(5),
+        budget_per_run: MicroUsd::cents(75),
+        can_spawn: true,
+    };
+
     fn faults(new: &NewAgent, tenant: &str) -> Vec<String> {
-        match check(new, &tenant.parse().unwrap()) {
+        match check(new, &tenant.parse().unwrap(), SPECIALIST) {
             Ok(_) => Vec::new(),
             Err(error) => error.problems.into_iter().map(|it| it.field).collect(),
         }
@@ -372,21 +352,19 @@ mod tests {
     }
 
     #[test]
-    fn a_rank_decides_what_is_not_said() {
-        for (rank, daily, per_run, can_spawn) in [
-            (Rank::Intern, 200, 25, false),
-            (Rank::Specialist, 500, 75, true),
-            (Rank::Lead, 1200, 150, true),
-        ] {
-            let new = NewAgent {
-                rank: Some(rank),
-                ..new("a")
-            };
-            let detail = filled_in(Detail::default(), new);
-            assert_eq!(detail.budget_daily, Some(MicroUsd::cents(daily)));
-            assert_eq!(detail.budget_per_run, Some(MicroUsd::cents(per_run)));
-            assert_eq!(detail.can_spawn, can_spawn);
-            assert_eq!(detail.heartbeat_interval, Some(900));
-        }
+    fn what_is_not_said_is_as_usual_for_the_rank() {
+        let detail = filled_in(Detail::default(), new("a"), SPECIALIST);
+        assert_eq!(detail.budget_daily, Some(SPECIALIST.budget_daily));
+        assert_eq!(detail.budget_per_run, Some(SPECIALIST.budget_per_run));
+        assert!(detail.can_spawn);
+        assert_eq!(detail.heartbeat_interval, Some(900));
+        let said = NewAgent {
+            budget_daily: Some(MicroUsd::cents(1)),
+            can_spawn: Some(false),
+            ..new("a")
+        };
+        let detail = filled_in(Detail::default(), said, SPECIALIST);
+        assert_eq!(detail.budget_daily, Some(MicroUsd::cents(1)));
+        assert!(!detail.can_spawn);
     }
 }

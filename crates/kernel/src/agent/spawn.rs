@@ -100,7 +100,7 @@ pub(super) fn spawner(tx: &mut dyn Tx, who: &Principal, new: &NewAgent) -> Resul
             .with_detail("requiredRole", Rank::Specialist.as_str()));
     }
     let task = task_of(tx, &agent, new)?;
-    let limits = policy::settings(tx, &agent.tenant)?.spawn;
+    let limits = policy::settings(tx, &agent.tenant, Some(&agent.handle), Some(&task))?.spawn;
     let passed = standing(tx, &agent, Some(&task.id))?.passed(limits, agent.detail.max_sub_agents);
     if let Some((rule, most)) = passed {
         return Err(Error::conflict(
@@ -224,11 +224,10 @@ pub(super) fn bounded(tx: &mut dyn Tx, spawner: &Spawner, mut new: NewAgent) -> 
     new.allowed_tools = tools(parent, new.allowed_tools)?;
     let now = tx.now();
     if let Some(left) = budget::left(parent, now) {
-        let daily = new.budget_daily.unwrap_or(rank.budget_daily().min(left));
+        let usual = policy::settings(tx, &parent.tenant, Some(&parent.handle), None)?.usual(rank);
+        let daily = new.budget_daily.unwrap_or(usual.budget_daily.min(left));
         let most = parent.detail.budget_per_run.map_or(left, |it| it.min(left));
-        let per_run = new
-            .budget_per_run
-            .unwrap_or(rank.budget_per_run().min(most));
+        let per_run = new.budget_per_run.unwrap_or(usual.budget_per_run.min(most));
         if daily > left || per_run > left {
             return Err(Error::over_budget(format!(
                 "the child may not have more than what is left of its parent's budget: {left}"

@@ -5,6 +5,7 @@ use super::{Approval, Ask, Decision, PATIENCE, Status, outcome};
 use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::grant::{self, Grant, Widening};
+use crate::policy::Settings;
 use crate::state::State;
 use crate::task::Task;
 use crate::tool_call::Level;
@@ -85,7 +86,7 @@ fn may_decide(tx: &mut dyn Tx, who: &Principal, approval: &Approval) -> Result<(
         "nobody decides what it asked for itself"
     } else if !is_lead(tx, who)? {
         "an agent may not decide a request; ask an operator"
-    } else if !policy::settings(tx, &approval.tenant)?.lead_may_approve_yellow {
+    } else if !rules_of(tx, approval)?.lead_may_approve_yellow {
         "policy does not let leads approve (leadMayApproveYellow)"
     } else if !is_for_leads(approval) {
         "a lead decides only YELLOW requests to run a tool"
@@ -222,12 +223,20 @@ pub(super) fn conclude(
     })
 }
 
+/// What governs the asker, at work on the task that this is about.
+fn rules_of(tx: &mut dyn Tx, approval: &Approval) -> Result<Settings> {
+    let task = match &approval.task {
+        Some(id) => tx.task(id)?,
+        None => None,
+    };
+    let asker = Some(&approval.requestor);
+    policy::settings(tx, &approval.tenant, asker, task.as_ref())
+}
+
 /// Counts an approval where policy wants two people's for what is red; tells whether one more is
 /// needed.
 fn is_first_of_two(tx: &mut dyn Tx, who: &Principal, approval: &mut Approval) -> Result<bool> {
-    if approval.risk.level() != Level::Red
-        || !policy::settings(tx, &approval.tenant)?.dual_control_red
-    {
+    if approval.risk.level() != Level::Red || !rules_of(tx, approval)?.dual_control_red {
         return Ok(false);
     }
     let approvers = &mut approval.detail.approvers;

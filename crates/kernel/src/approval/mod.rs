@@ -34,7 +34,7 @@ pub use settle::settle_due;
 pub(crate) use settle::{cancel_all, pending_on};
 
 /// Somebody is told again of a request that waits longer than this.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 /// How much harm it could do, in the asking agent's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

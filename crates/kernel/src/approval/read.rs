@@ -122,7 +122,9 @@ pub fn waiting(tx: &mut dyn Tx, who: &Principal, filter: ApprovalFilter) -> Resu
 /// # Errors
 /// Whatever the store meets.
 pub(crate) fn decidable_by(tx: &mut dyn Tx, agent: &Agent) -> Result<Vec<Approval>> {
-    if agent.rank != Rank::Lead || !policy::settings(tx, &agent.tenant)?.lead_may_approve_yellow {
+    if agent.rank != Rank::Lead
+        || !policy::settings(tx, &agent.tenant, Some(&agent.handle), None)?.lead_may_approve_yellow
+    {
         return Ok(Vec::new());
     }
     let filter = ApprovalFilter {

@@ -41,7 +41,7 @@ pub fn request(tx: &mut dyn Tx, who: &Principal, new: NewApproval) -> Result<App
     if let Some(task) = &new.task {
         task::get(tx, who, task)?;
     }
-    let tenant = agent::ensure_caller(tx, who)?;
+    let tenant = agent::permit_caller(tx, who, agent::Act::Write)?;
     let approval = Approval {
         id: ApprovalId::new(tx.mint(ApprovalId::PREFIX)),
         position: tx.next_position()?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{day, holds_up, system_for};
 use crate::agent::{self, Agent, Status};
-use crate::approval::{self, Approval, ApprovalFilter, Ask, Detail, Risk};
+use crate::approval::{self, Approval, ApprovalFilter, Ask, Detail, PATIENCE, Risk};
 use crate::event::{self, Happening};
 use crate::message::{self, MessageKind, Post};
 use crate::notification::{self, Target, Tell, Type};
@@ -94,6 +94,7 @@ pub(super) fn ask(
             ask: Some(Ask::BudgetOverride),
             payload: Some(payload),
             estimated_cost: Some(more),
+            escalate_at: Some(tx.now().after(PATIENCE)),
             ..Detail::default()
         }),
     };

@@ -10,11 +10,8 @@ use crate::message::{self, MessageKind, Post};
 use crate::notification::{self, Target, Tell, Type};
 use crate::run::{Run, RunFilter};
 use crate::task::Task;
-use crate::{MicroUsd, Object, Principal, Result, TaskId, Tx};
+use crate::{MicroUsd, Object, Principal, Result, TaskId, Tx, policy};
 
-/// Hundredths of the day's budget after which the agent is told, and after which the operator is.
-const NEAR: u64 = 80;
-const CRITICAL: u64 = 95;
 /// How many runs an alert names.
 const NAMED: u32 = 3;
 
@@ -62,6 +59,11 @@ pub(crate) fn standing(tx: &mut dyn Tx, run: &Run) -> Result<Option<Warning>> {
     let Some(agent) = tx.agent(&run.tenant, &run.agent)? else {
         return Ok(None);
     };
+    let task = match &run.task {
+        Some(id) => tx.task(id)?,
+        None => None,
+    };
+    let limits = policy::settings(tx, &run.tenant, Some(&run.agent), task.as_ref())?.budget;
     let now = tx.now();
     let purse = agent.detail.purse.today(now);
     let gone =
@@ -74,14 +76,13 @@ pub(crate) fn standing(tx: &mut dyn Tx, run: &Run) -> Result<Option<Warning>> {
             message: format!("agent {} has spent its budget of today", agent.handle),
         }));
     }
-    if let Some(id) = &run.task
-        && let Some(task) = tx.task(id)?
-        && limit_of_task(&task).is_some_and(|it| is_gone(task.detail.actual_cost, it, 100))
+    if let Some(task) = &task
+        && limit_of_task(task).is_some_and(|it| is_gone(task.detail.actual_cost, it, 100))
     {
         return Ok(Some(Warning {
             exceeded: true,
-            remaining: left_of_task(&task).unwrap_or_default(),
-            message: format!("the budget of task {id} is spent"),
+            remaining: left_of_task(task).unwrap_or_default(),
+            message: format!("the budget of task {} is spent", task.id),
         }));
     }
     if let Some(cap) = agent.detail.budget_per_run.filter(|cap| run.cost() > *cap) {
@@ -91,7 +92,7 @@ pub(crate) fn standing(tx: &mut dyn Tx, run: &Run) -> Result<Option<Warning>> {
             message: format!("the run cost {} of at most {cap} US dollars", run.cost()),
         }));
     }
-    Ok(gone(NEAR).then(|| Warning {
+    Ok(gone(limits.warn).then(|| Warning {
         exceeded: false,
         remaining,
         message: format!(
@@ -109,10 +110,11 @@ fn look_at_day(tx: &mut dyn Tx, system: &Principal, run: &Run) -> Result<()> {
     let Some(limit) = limit_of(&agent, &purse) else {
         return Ok(());
     };
+    let limits = policy::settings(tx, &run.tenant, Some(&run.agent), None)?.budget;
     let gone = |percent| is_gone(purse.spent, limit, percent);
     let (warn, alarm, stop) = (
-        gone(NEAR) && !purse.warned,
-        gone(CRITICAL) && !purse.critical,
+        gone(limits.warn) && !purse.warned,
+        gone(limits.critical) && !purse.critical,
         gone(100) && !purse.exceeded,
     );
     if !(warn || alarm || stop) {
@@ -128,7 +130,7 @@ fn look_at_day(tx: &mut dyn Tx, system: &Principal, run: &Run) -> Result<()> {
         purse.spent, purse.reserved
     );
     if warn {
-        warn_agent(tx, system, &agent, &how)?;
+        warn_agent(tx, system, &agent, limits.warn, &how)?;
     }
     if alarm {
         raise(
@@ -147,11 +149,17 @@ fn look_at_day(tx: &mut dyn Tx, system: &Principal, run: &Run) -> Result<()> {
     Ok(())
 }
 
-fn warn_agent(tx: &mut dyn Tx, system: &Principal, agent: &Agent, how: &str) -> Result<()> {
+fn warn_agent(
+    tx: &mut dyn Tx,
+    system: &Principal,
+    agent: &Agent,
+    percent: u64,
+    how: &str,
+) -> Result<()> {
     let tell = Tell {
         target: Target::Agent(agent.handle.clone()),
         kind: Type::Alert,
-        title: format!("More than {NEAR} % of today's budget are spent"),
+        title: format!("More than {percent} % of today's budget are spent"),
         body: how.to_owned(),
         task: agent.detail.current_task.clone(),
         message: None,
@@ -203,7 +211,10 @@ fn stop_agent(
         Some(id) => tx.task(id)?,
         None => None,
     };
-    let more = agent.detail.budget_daily.unwrap_or_default().percent(50);
+    let share = policy::settings(tx, &tenant, Some(&agent.handle), None)?
+        .budget
+        .more;
+    let more = agent.detail.budget_daily.unwrap_or_default().percent(share);
     let because = format!("{spent} of {limit} US dollars are spent today.");
     allow::ask(tx, system, &agent, task, Override::Daily, more, because)
 }
@@ -275,7 +286,10 @@ fn look_at_task(tx: &mut dyn Tx, system: &Principal, run: &Run, mut task: Task) 
     let Some(agent) = tx.agent(&run.tenant, &run.agent)? else {
         return Ok(());
     };
-    let more = task.detail.budget.unwrap_or_default().percent(50);
+    let share = policy::settings(tx, &task.tenant, Some(&agent.handle), Some(&task))?
+        .budget
+        .more;
+    let more = task.detail.budget.unwrap_or_default().percent(share);
     let because = format!("The task has cost {cost} of {limit} US dollars.");
     allow::ask(
         tx,

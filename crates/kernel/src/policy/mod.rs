@@ -24,7 +24,7 @@ pub use judge::{
 };
 pub use rehearse::{Rehearsal, Shift, rehearse};
 pub use scope::Scope;
-pub use settings::{LoopLimits, Settings, SpawnLimits, settings};
+pub use settings::{BudgetLimits, LoopLimits, Settings, SpawnLimits, Usual, settings};
 pub use stationmaster_policy::{Decision, Difference, Document, Fault, Rules};
 
 /// A version of the rules as an operator wrote them.

@@ -24,7 +24,7 @@ pub(super) fn update(
     let mut task = before.clone();
     free::set_words(&mut task, wanted);
     if task != *before {
-        agent::ensure_caller(tx, who)?;
+        agent::permit_caller(tx, who, agent::Act::Write)?;
         task.updated_at = tx.now();
         tx.update_task(&task)?;
         event::record(tx, who, &task.tenant, Happening::TaskUpdated(task.clone()))?;

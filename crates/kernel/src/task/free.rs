@@ -25,7 +25,7 @@ pub fn create(tx: &mut dyn Tx, who: &Principal, new: NewTask) -> Result<Task> {
     check_status(&mut problems, new.status.as_deref());
     problems.into_result()?;
 
-    let tenant = agent::ensure_caller(tx, who)?;
+    let tenant = agent::permit_caller(tx, who, agent::Act::Write)?;
     let status = new
         .status
         .unwrap_or_else(|| State::InProgress.word().to_owned());
@@ -99,7 +99,7 @@ pub fn update(tx: &mut dyn Tx, who: &Principal, id: &TaskId, change: TaskChange)
     if task == before {
         return Ok(task);
     }
-    agent::ensure_caller(tx, &who.within(task.tenant.clone())?)?;
+    agent::permit_caller(tx, &who.within(task.tenant.clone())?, agent::Act::Write)?;
     let to = task.state;
     if to == before.state {
         task.updated_at = tx.now();

@@ -31,8 +31,9 @@ pub fn check_who(
     match (&who.role, agent) {
         (Role::System, _) => Ok(()),
         (_, Some(agent)) => {
-            let lead_may_complete =
-                to == Done && policy::settings(tx, &task.tenant)?.lead_may_complete;
+            let lead_may_complete = to == Done
+                && policy::settings(tx, &task.tenant, Some(&agent.handle), Some(task))?
+                    .lead_may_complete;
             agent_may(agent, task, to, lead_may_complete)
         }
         // Only the installation puts what nobody has begun on hold for an approval.

@@ -15,11 +15,11 @@ pub(super) fn watch(tx: &mut dyn Tx, who: &Principal, call: &ToolCall) -> Result
     let (Status::Failed, Some(error)) = (call.status, &call.error) else {
         return Ok(());
     };
-    let limits = policy::settings(tx, &call.tenant)?.loops;
     let task = match &call.task {
         Some(id) => tx.task(id)?,
         None => None,
     };
+    let limits = policy::settings(tx, &call.tenant, Some(&call.agent), task.as_ref())?.loops;
     let mut since = tx.now().before(limits.tool_retries_within);
     if let Some(looked_at) = task.as_ref().and_then(|task| task.detail.loops_from) {
         since = since.max(looked_at);

@@ -93,6 +93,12 @@ pub trait Backend: Send + Sync {
     /// answers with an empty list, not with an error.
     async fn extra_tools(&self, who: &AgentIdentity) -> BackendResult<Vec<ToolSpec>>;
 
+    /// Whether the backend answers at all, asked once and for at most five seconds. One inside
+    /// this process does.
+    async fn probe(&self) -> BackendResult<()> {
+        Ok(())
+    }
+
     /// Runs one of them once: an unanswered call is not tried again.
     async fn call_extra_tool(&self, who: &AgentIdentity, call: &ExtraCall) -> BackendResult<Value>;
 }

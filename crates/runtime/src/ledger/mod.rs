@@ -56,7 +56,8 @@ pub struct Keyed<T> {
 pub struct Finished {
     /// Complete but for the ids of what is posted now.
     pub outcome: Outcome,
-    pub reply: Keyed<NewMessage>,
+    /// `None` for an answer that is kept and not posted.
+    pub reply: Option<Keyed<NewMessage>>,
     /// For kickoff plans.
     pub document: Option<Keyed<NewDocument>>,
 }

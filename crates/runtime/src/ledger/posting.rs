@@ -90,16 +90,18 @@ impl Posting {
             reply,
             document,
         } = finished;
-        match self
-            .backend
-            .post_message(&self.who, &reply.what, &reply.key)
-            .await
-        {
-            Ok(message) => outcome.message_id = Some(message.id),
-            Err(error) if error.kind == BackendErrorKind::Conflict => {
-                outcome.message_error = Some(already_posted(&error));
+        if let Some(reply) = reply {
+            match self
+                .backend
+                .post_message(&self.who, &reply.what, &reply.key)
+                .await
+            {
+                Ok(message) => outcome.message_id = Some(message.id),
+                Err(error) if error.kind == BackendErrorKind::Conflict => {
+                    outcome.message_error = Some(already_posted(&error));
+                }
+                Err(error) => return Err(TurnError::from_backend(error, &reply.what.task_id)),
             }
-            Err(error) => return Err(TurnError::from_backend(error, &reply.what.task_id)),
         }
         if let Some(document) = document {
             match self

@@ -202,7 +202,7 @@ impl OpenRun for Open {
         finished: Finished,
     ) -> std::result::Result<Outcome, TurnError> {
         let (who, id, fence) = (self.who.clone(), self.run.id.clone(), self.run.lease.fence);
-        let (task_id, spent) = (finished.reply.what.task_id.clone(), finished.outcome.spent);
+        let (task_id, spent) = (finished.outcome.task_id.clone(), finished.outcome.spent);
         let posted = self
             .database
             .write(move |tx| {
@@ -271,8 +271,10 @@ impl Drop for Open {
 /// Posts the reply and the document. A document that is refused is a remark in the outcome.
 fn post(tx: &mut dyn Tx, who: &Principal, finished: &Finished) -> Result<Outcome> {
     let mut outcome = finished.outcome.clone();
-    let posted = message::post(tx, who, new_message(&finished.reply.what))?;
-    outcome.message_id = Some(posted.id.to_string());
+    if let Some(reply) = &finished.reply {
+        let posted = message::post(tx, who, new_message(&reply.what))?;
+        outcome.message_id = Some(posted.id.to_string());
+    }
     if let Some(plan) = &finished.document {
         match document::create(tx, who, new_document(&plan.what)) {
             Ok(document) => outcome.document_id = Some(document.id.to_string()),

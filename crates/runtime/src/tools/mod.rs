@@ -4,11 +4,13 @@
 //! Arguments are checked against the same table that the model's schema is made from. Who acts,
 //! for which tenant and with which key comes from the [`Caller`], which the model cannot reach.
 //!
-//! To add a tool of our own, add an entry to [`own::TOOLS`] and the function that runs it.
+//! To add a tool of our own, add an entry to [`own::TOOLS`] and the function that runs it. One that
+//! only some turns have stands beside that table, as [`skill::LOAD`] does.
 
 mod arguments;
 mod own;
 mod size;
+mod skill;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use stationmaster_model::{ToolCall, ToolSpec};
 use crate::AgentIdentity;
 use crate::backend::{Backend, ExtraCall};
 use crate::turn::preview;
+use crate::workspace::Loader;
 use arguments::Arguments;
 use own::OwnTool;
 
@@ -33,7 +36,8 @@ const LONGEST_SCHEMA: usize = 16 * 1024;
 
 /// The names of the runtime's own tools.
 pub fn own_tool_names() -> impl Iterator<Item = &'static str> {
-    own::TOOLS.iter().map(|tool| tool.name)
+    let every = own::TOOLS.iter().chain([&skill::LOAD]);
+    every.map(|tool| tool.name)
 }
 
 /// The name of a tool as a metric's label: anything that is not ours is `other`, so that no
@@ -50,6 +54,8 @@ pub(crate) struct Caller {
     pub(crate) task_id: String,
     pub(crate) trace_id: String,
     pub(crate) turn_key: String,
+    /// The skills that the prompt does not tell in full, if there are any.
+    pub(crate) skills: Option<Loader>,
 }
 
 /// The tools of one turn.
@@ -90,8 +96,14 @@ impl Toolbox {
         }
     }
 
+    /// Our own tools that this turn has.
+    fn own(&self) -> impl Iterator<Item = &'static OwnTool> {
+        let load = self.caller.skills.as_ref().map(|_| &skill::LOAD);
+        own::TOOLS.iter().chain(load)
+    }
+
     pub(crate) fn specs(&self) -> Vec<ToolSpec> {
-        let own = own::TOOLS.iter().map(|tool| ToolSpec {
+        let own = self.own().map(|tool| ToolSpec {
             name: tool.name.to_owned(),
             description: tool.description.to_owned(),
             parameters: arguments::schema(tool.fields),
@@ -102,7 +114,7 @@ impl Toolbox {
     /// Runs the call at `index` of `round`.
     pub(crate) async fn run(&self, round: u32, index: usize, call: &ToolCall) -> Answer {
         let key = format!("{}:{round}:{index}", self.caller.turn_key);
-        let own = own::TOOLS.iter().find(|tool| tool.name == call.name);
+        let own = self.own().find(|tool| tool.name == call.name);
         let result = if index >= MOST_CALLS {
             Err(Refusal(format!(
                 "at most {MOST_CALLS} calls at once; this one was not made"
@@ -116,7 +128,7 @@ impl Toolbox {
         };
         match result {
             Ok(done) => {
-                let content = size::content(&done.result);
+                let content = size::content(&done.result, size::longest(&call.name));
                 Answer {
                     ok: true,
                     content,
@@ -166,7 +178,7 @@ impl Toolbox {
     }
 
     fn unknown(&self, name: &str) -> Refusal {
-        let mut known: Vec<&str> = own_tool_names().collect();
+        let mut known: Vec<&str> = self.own().map(|tool| tool.name).collect();
         known.extend(self.extra.iter().map(|tool| tool.name.as_str()));
         Refusal(format!(
             "there is no tool {:?}; there are {}",
@@ -178,7 +190,7 @@ impl Toolbox {
 
 impl Answer {
     fn error(message: &str) -> Self {
-        let content = size::content(&json!({ "error": message }));
+        let content = size::content(&json!({ "error": message }), size::LONGEST_RESULT);
         Self {
             ok: false,
             content,
@@ -271,6 +283,7 @@ mod tests {
             "create_document",
             "list_notifications",
             "request_tool",
+            "load_skill",
         ];
         assert_eq!(names, contract);
         assert!(names.iter().all(|name| is_name(name)));

@@ -28,7 +28,7 @@ pub(super) struct Call<'a> {
 
 const LISTED: u32 = 20;
 
-const fn required(name: &'static str, kind: Kind, about: &'static str) -> Field {
+pub(super) const fn required(name: &'static str, kind: Kind, about: &'static str) -> Field {
     Field {
         name,
         kind,
@@ -37,7 +37,7 @@ const fn required(name: &'static str, kind: Kind, about: &'static str) -> Field 
     }
 }
 
-const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Field {
+pub(super) const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Field {
     Field {
         name,
         kind,

@@ -3,25 +3,37 @@
 use serde_json::{Value, json};
 
 /// The most that the model is told about one call, in bytes of JSON.
-const LONGEST_RESULT: usize = 16 * 1024;
+pub(super) const LONGEST_RESULT: usize = 16 * 1024;
+/// The same for a skill, whose whole text is what the call is for: 20,000 characters, written in
+/// whatever script.
+const LONGEST_SKILL: usize = 128 * 1024;
 /// The most that is remembered of one call's arguments.
 const LONGEST_ARGUMENTS: usize = 4 * 1024;
 
 /// A result as the model gets it: JSON, and when it is too long, its start and the truth about it.
-pub(super) fn content(result: &Value) -> String {
+pub(super) fn content(result: &Value, longest: usize) -> String {
     let text = result.to_string();
-    if text.len() <= LONGEST_RESULT {
+    if text.len() <= longest {
         return text;
     }
     // Quoting can make the start longer again, at most sixfold.
-    let mut kept = LONGEST_RESULT;
+    let mut kept = longest;
     loop {
         let start = start(&text, kept);
         let cut = json!({ "truncated": true, "bytes": text.len(), "start": start }).to_string();
-        if cut.len() <= LONGEST_RESULT {
+        if cut.len() <= longest {
             return cut;
         }
         kept -= kept / 8;
+    }
+}
+
+/// The most that the model is told about one call of this tool.
+pub(super) fn longest(tool: &str) -> usize {
+    if tool == super::skill::LOAD.name {
+        LONGEST_SKILL
+    } else {
+        LONGEST_RESULT
     }
 }
 
@@ -45,9 +57,9 @@ mod tests {
     #[test]
     fn a_short_result_is_untouched_and_a_long_one_says_that_it_was_cut() {
         let short = json!({ "tasks": [] });
-        assert_eq!(content(&short), r#"{"tasks":[]}"#);
+        assert_eq!(content(&short, LONGEST_RESULT), r#"{"tasks":[]}"#);
         for unit in ["x", "ü", "\"", "\u{1}"] {
-            let text = content(&json!({ "text": unit.repeat(20_000) }));
+            let text = content(&json!({ "text": unit.repeat(20_000) }), LONGEST_RESULT);
             assert!(text.len() <= LONGEST_RESULT, "{unit:?}");
             let cut: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(cut["truncated"], true);

@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::backend::{NewDocument, NewMessage, TaskRef};
+use crate::backend::{BackendError, NewDocument, NewMessage, TaskRef};
 use crate::ledger::{Begun, Finished, Keyed, NewRun};
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Caller, Toolbox};
-use crate::workspace::PromptRequest;
+use crate::usage::{Tally, Usage};
+use crate::workspace::{Prompt, PromptRequest, Workspace};
 use conversation::Conversation;
 use request::Turn;
 
@@ -28,12 +29,44 @@ pub use request::{HistoryEntry, HistoryRole, SendRequest};
 
 /// Runs turns. Clones share everything.
 #[derive(Clone)]
-pub struct Runtime(Arc<Parts>);
+pub struct Runtime {
+    parts: Arc<Parts>,
+    tally: Arc<Tally>,
+}
 
 impl Runtime {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self {
+            parts: Arc::new(parts),
+            tally: Arc::default(),
+        }
+    }
+
+    /// Where agents work from.
+    #[must_use]
+    pub fn workspace(&self) -> &Workspace {
+        &self.parts.workspace
+    }
+
+    /// The time of day that prompts show.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        (self.parts.clock)()
+    }
+
+    /// What all turns since the start used.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.tally.sum()
+    }
+
+    /// Whether the backend answers, within five seconds.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn probe_backend(&self) -> Result<(), BackendError> {
+        self.parts.backend.probe().await
     }
 
     /// Runs one turn, or gives the answer of an earlier one with the same session and key.
@@ -45,7 +78,7 @@ impl Runtime {
     /// [`TurnError`]; nothing was posted as a reply then.
     pub async fn send(&self, request: SendRequest) -> Result<Outcome, TurnError> {
         let began = Instant::now();
-        let parts = &self.0;
+        let parts = &self.parts;
         let session = request::session(&request)?;
         let trace_id = request::trace_id(&request);
         let recorder = Recorder::new(
@@ -80,7 +113,7 @@ impl Runtime {
             ledger,
             config,
             ..
-        } = &*self.0;
+        } = &*self.parts;
         let model = model.as_deref().ok_or(TurnError::ModelNotConfigured)?;
         let deadline = began + config.deadline;
         let new = NewRun {
@@ -103,6 +136,7 @@ impl Runtime {
             .converse(turn, model, deadline, recorder, &mut spent)
             .await;
         recorder.spent(&spent);
+        self.tally.add(&spent);
         // Ending a run has its own time: the turn's may be used up.
         let last = Instant::now() + config.posting_time;
         match result {
@@ -129,10 +163,11 @@ impl Runtime {
         recorder: &Recorder,
         spent: &mut Spent,
     ) -> Result<Finished, TurnError> {
-        let Parts { prices, config, .. } = &*self.0;
+        let Parts { prices, config, .. } = &*self.parts;
         let task = by(deadline, self.open_task(turn)).await?;
         recorder.started(&task, &turn.preview);
-        let (system, toolbox) = by(deadline, self.prepare(turn, &task)).await?;
+        let (prompt, toolbox) = by(deadline, self.prepare(turn, &task)).await?;
+        let system = prompt.text();
 
         let opening = context::opening(turn);
         let context_warning = context::warning(&system, &opening, config);
@@ -166,7 +201,7 @@ impl Runtime {
 
     async fn open_task(&self, turn: &Turn) -> Result<TaskRef, TurnError> {
         let opened = self
-            .0
+            .parts
             .backend
             .open_task(turn.session.agent(), &turn.task)
             .await;
@@ -178,20 +213,22 @@ impl Runtime {
     }
 
     /// The system prompt and the tools, at the same time.
-    async fn prepare(&self, turn: &Turn, task: &TaskRef) -> Result<(String, Toolbox), TurnError> {
+    async fn prepare(&self, turn: &Turn, task: &TaskRef) -> Result<(Prompt, Toolbox), TurnError> {
         let Parts {
             backend,
             workspace,
             clock,
             config,
             ..
-        } = &*self.0;
+        } = &*self.parts;
         let who = turn.session.agent();
         let prompt = workspace.prompt(PromptRequest {
             role: who.role.clone(),
             system_prompt: turn.system_prompt.clone(),
             timezone: turn.timezone.clone(),
             now: clock(),
+            is_heartbeat: turn.is_heartbeat,
+            can_load_skills: config.offers_tools,
         });
         let extra = async {
             if config.offers_tools {
@@ -203,19 +240,32 @@ impl Runtime {
         let (prompt, extra) = tokio::join!(prompt, extra);
         // A backend that cannot be reached now will hardly take the reply.
         let extra = extra.map_err(|error| TurnError::from_backend(error, ""))?;
+        let prompt = prompt?;
         let caller = Caller {
             backend: Arc::clone(backend),
             who: who.clone(),
             task_id: task.id.clone(),
             trace_id: turn.trace_id.clone(),
             turn_key: turn.turn_key.clone(),
+            skills: prompt.loader(),
         };
-        Ok((prompt?, Toolbox::new(caller, extra)))
+        Ok((prompt, Toolbox::new(caller, extra)))
     }
 }
 
-/// What to post for an answer (agent-runtime §10).
+/// What an agent answers to a heartbeat that found nothing to do (agent-runtime §13).
+const NOTHING_TO_DO: &str = "HEARTBEAT_OK";
+
+/// What to post for an answer (agent-runtime §10); a heartbeat that found nothing is kept and not
+/// posted.
 fn posts(turn: &Turn, outcome: Outcome) -> Finished {
+    if turn.is_heartbeat && outcome.response.trim() == NOTHING_TO_DO {
+        return Finished {
+            outcome,
+            reply: None,
+            document: None,
+        };
+    }
     let key = |what: &str| format!("{}:{what}", turn.turn_key);
     let (task_id, content) = (outcome.task_id.clone(), outcome.response.clone());
     let document = turn.plan_title.clone().map(|title| Keyed {
@@ -233,7 +283,7 @@ fn posts(turn: &Turn, outcome: Outcome) -> Finished {
     };
     Finished {
         outcome,
-        reply,
+        reply: Some(reply),
         document,
     }
 }

@@ -9,7 +9,7 @@ use stationmaster_model::{Prices, Reply, Usage};
 pub struct Outcome {
     pub trace_id: String,
     pub task_id: String,
-    /// The posted reply; `None` only with a `message_error`.
+    /// The posted reply; `None` with a `message_error`, and for a heartbeat that found nothing.
     pub message_id: Option<String>,
     /// The reply was not posted, because an earlier attempt had posted one.
     pub message_error: Option<String>,

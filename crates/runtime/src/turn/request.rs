@@ -70,6 +70,8 @@ pub(super) struct Turn {
     pub(super) plan_title: Option<String>,
     pub(super) system_prompt: Option<String>,
     pub(super) timezone: Option<String>,
+    /// A look at what is to be done, and not a message of anybody's.
+    pub(super) is_heartbeat: bool,
 }
 
 /// Who a request is for. Checked first, so that even a faulty request can be told whose it is.
@@ -130,6 +132,10 @@ impl Turn {
             plan_title: kickoff.then(|| title.unwrap_or_else(|| "Plan".to_owned())),
             system_prompt: metadata.text("system_prompt")?,
             timezone: metadata.text("timezone")?,
+            is_heartbeat: request
+                .metadata
+                .get("type")
+                .is_some_and(|it| it == "heartbeat"),
             history: request.messages.iter().filter_map(message).collect(),
             task: task(request, default_task)?,
             session,

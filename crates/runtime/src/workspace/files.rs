@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use super::{MAX_FILE_CHARS, WorkspaceError};
 
-/// Enough for the fixed files and many roles and days; beyond it the cache starts over.
-const MAX_CACHED: usize = 128;
+/// Enough for the fixed files and many roles, days and skills; beyond it the cache starts over.
+const MAX_CACHED: usize = 512;
 
 /// A file changed this recently may change again without its time stamp showing it, so it is not
 /// kept.
@@ -29,6 +29,12 @@ struct Kept {
     modified: SystemTime,
     len: u64,
     text: Arc<str>,
+}
+
+enum Place {
+    Nowhere,
+    Outside,
+    Inside(PathBuf),
 }
 
 impl Files {
@@ -54,20 +60,48 @@ impl Files {
             .map_err(|error| unreadable(name, &error))
     }
 
-    /// As [`read`](Self::read), for a name that came from outside: nothing beyond the folder is
+    /// As [`read`](Self::read), for a name that came from outside: nothing beyond the workspace is
     /// read, wherever a symbolic link points.
     pub(super) fn read_within(&self, name: &str) -> Result<Option<Arc<str>>, WorkspaceError> {
-        let resolved = absent_as_none(fs::canonicalize(self.dir.join(name)));
-        let Some(path) = resolved.map_err(|error| unreadable(name, &error))? else {
-            return Ok(None);
-        };
-        let home = fs::canonicalize(&self.dir).map_err(|error| unreadable(".", &error))?;
-        if !path.starts_with(home) {
-            tracing::warn!(file = name, "not read: it leads out of the workspace");
-            return Ok(None);
+        self.read_inside(".", name)
+    }
+
+    /// As [`read_within`](Self::read_within), for what must lie in one folder of the workspace.
+    pub(super) fn read_inside(
+        &self,
+        folder: &str,
+        name: &str,
+    ) -> Result<Option<Arc<str>>, WorkspaceError> {
+        match self.place(folder, name)? {
+            Place::Nowhere => Ok(None),
+            Place::Outside => {
+                tracing::warn!(folder, file = name, "not read: it leads out of its folder");
+                Ok(None)
+            }
+            Place::Inside(path) => self
+                .read_path(&path)
+                .map_err(|error| unreadable(name, &error)),
         }
-        self.read_path(&path)
-            .map_err(|error| unreadable(name, &error))
+    }
+
+    /// Whether something of this name is there, but beyond the workspace.
+    pub(super) fn leads_out(&self, name: &str) -> bool {
+        matches!(self.place(".", name), Ok(Place::Outside))
+    }
+
+    /// Where `name` in `folder` really is.
+    fn place(&self, folder: &str, name: &str) -> Result<Place, WorkspaceError> {
+        let folder = self.dir.join(folder);
+        let resolved = absent_as_none(fs::canonicalize(folder.join(name)));
+        let Some(path) = resolved.map_err(|error| unreadable(name, &error))? else {
+            return Ok(Place::Nowhere);
+        };
+        let home = fs::canonicalize(&folder).map_err(|error| unreadable(".", &error))?;
+        Ok(if path.starts_with(home) {
+            Place::Inside(path)
+        } else {
+            Place::Outside
+        })
     }
 
     fn read_path(&self, path: &Path) -> io::Result<Option<Arc<str>>> {
@@ -114,7 +148,7 @@ impl Files {
     }
 }
 
-fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -124,7 +158,7 @@ fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn unreadable(name: &str, error: &io::Error) -> WorkspaceError {
+pub(super) fn unreadable(name: &str, error: &io::Error) -> WorkspaceError {
     WorkspaceError::Unreadable {
         file: name.to_owned(),
         reason: error.to_string(),

@@ -9,7 +9,9 @@ use stationmaster_kernel::agent::{
 use stationmaster_kernel::alert::AlertFilter;
 use stationmaster_kernel::event::TrailQuery;
 use stationmaster_kernel::kind::TaskKind;
+use stationmaster_kernel::message::{self, ActorType, NewMessage};
 use stationmaster_kernel::notification::{self, NewNotification, Type};
+use stationmaster_kernel::policy::{self, Scope, Source};
 use stationmaster_kernel::state::State;
 use stationmaster_kernel::task::{self, NewTask, Task};
 use stationmaster_kernel::token::{self, NewToken};
@@ -19,6 +21,8 @@ use crate::support::{TestStore, agent, on_both, person};
 
 on_both!(
     a_registered_agent_has_what_its_rank_gives_and_a_token,
+    the_rules_say_what_a_rank_gives,
+    a_quarantined_agent_writes_nothing_anywhere,
     an_agent_is_registered_once_and_keeps_its_status,
     an_agent_made_at_first_use_can_be_registered,
     agents_are_listed_and_changed_by_operators_only,
@@ -175,6 +179,75 @@ fn a_registered_agent_has_what_its_rank_gives_and_a_token(store: &TestStore) {
     let found = store.read(|tx| tx.token_with_hash("h")).unwrap();
     assert_eq!(found, Some(token));
     assert_eq!(trail(store), ["agent.registered", "agent.token_issued"]);
+}
+
+fn the_rules_say_what_a_rank_gives(store: &TestStore) {
+    let text = "[budget.roles.LEAD]\ndaily = 3.5\nperRun = 0.5\ncanSpawn = false\n";
+    store
+        .write(move |tx| {
+            let document = policy::read(Source::Toml(text))?;
+            policy::put(tx, &person(TENANT), &Scope::Global, &document)
+        })
+        .unwrap();
+    let lead = register(store, new("lead", Rank::Lead)).detail;
+    assert_eq!(lead.budget_daily, Some(MicroUsd::cents(350)));
+    assert_eq!(lead.budget_per_run, Some(MicroUsd::cents(50)));
+    assert!(!lead.can_spawn);
+    let other = register(store, new("other", Rank::Specialist)).detail;
+    assert_eq!(other.budget_daily, Some(MicroUsd::dollars(5)));
+}
+
+fn a_quarantined_agent_writes_nothing_anywhere(store: &TestStore) {
+    let jordan = specialist(store, "jordan");
+    let free = store
+        .write(|tx| {
+            task::create(
+                tx,
+                &person(TENANT),
+                NewTask {
+                    title: "Free".to_owned(),
+                    ..NewTask::default()
+                },
+            )
+        })
+        .unwrap();
+    order(store, "jordan", Command::Quarantine, None).unwrap();
+    let (who, id) = (jordan.clone(), free.id.clone());
+    let said = store.write(move |tx| {
+        message::post(
+            tx,
+            &who,
+            NewMessage {
+                task: id.clone(),
+                content: "Let me out".to_owned(),
+                actor_type: ActorType::Agent,
+                actor_id: None,
+                agent_role: None,
+                attachments: None,
+            },
+        )
+    });
+    check(said, Kind::Forbidden, "agent_quarantined");
+    let who = jordan.clone();
+    let made = store.write(move |tx| {
+        task::create(
+            tx,
+            &who,
+            NewTask {
+                title: "Mine".to_owned(),
+                ..NewTask::default()
+            },
+        )
+    });
+    check(made, Kind::Forbidden, "agent_quarantined");
+    let written = store.write(move |tx| {
+        let change = task::TaskChange {
+            title: Some("Mine".to_owned()),
+            ..task::TaskChange::default()
+        };
+        task::update(tx, &jordan, &free.id, change)
+    });
+    check(written, Kind::Forbidden, "agent_quarantined");
 }
 
 fn an_agent_is_registered_once_and_keeps_its_status(store: &TestStore) {
@@ -781,7 +854,14 @@ fn spawned_agents_end_with_their_task_or_their_time(store: &TestStore) {
         Kind::Conflict,
         "agent_closed",
     );
-    store.task(&agent(TENANT, "first"), "From the grave");
+    let grave = store.write(|tx| {
+        let new = NewTask {
+            title: "From the grave".to_owned(),
+            ..NewTask::default()
+        };
+        task::create(tx, &agent(TENANT, "first"), new)
+    });
+    check(grave, Kind::Forbidden, "agent_closed");
     assert_eq!(
         shown(store, "first").status,
         Status::Offline,

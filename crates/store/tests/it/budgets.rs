@@ -11,6 +11,7 @@ use stationmaster_kernel::budget;
 use stationmaster_kernel::kind::TaskKind;
 use stationmaster_kernel::message::MessageKind;
 use stationmaster_kernel::notification::{NotificationFilter, Target, Type};
+use stationmaster_kernel::policy::{self, Scope, Source};
 use stationmaster_kernel::run::{self, Amendment, NewReport, NewRun, Spend, Status};
 use stationmaster_kernel::state::State;
 use stationmaster_kernel::task::Task;
@@ -24,6 +25,7 @@ use crate::support::{TestStore, agent, on_both, person};
 
 on_both!(
     each_threshold_is_told_of_once_a_day,
+    the_rules_set_the_thresholds,
     who_has_spent_all_waits_for_more,
     what_is_allowed_on_top_lets_the_agent_go_on,
     a_new_day_brings_new_money_and_takes_the_request_back,
@@ -106,6 +108,31 @@ fn each_threshold_is_told_of_once_a_day(store: &TestStore) {
         (2, 2),
         "a jump passes every threshold"
     );
+}
+
+fn the_rules_set_the_thresholds(store: &TestStore) {
+    after_noon(store, 0);
+    let jordan = register(store, "jordan", |new| {
+        new.budget_per_run = Some(MicroUsd::dollars(9));
+    });
+    let text = "[budget]\nwarnPercent = 10\ncriticalPercent = 20\noverridePercent = 100\n";
+    let scope = Scope::Agent("default".parse().unwrap(), "jordan".parse().unwrap());
+    store
+        .write(move |tx| {
+            let document = policy::read(Source::Toml(text))?;
+            policy::put(tx, &person("default"), &scope, &document)
+        })
+        .unwrap();
+    assert_eq!(report(store, &jordan, over(49)).unwrap().warning, None);
+    let near = report(store, &jordan, over(1)).unwrap().warning.unwrap();
+    assert!(!near.exceeded);
+    assert_eq!(alerts(store), Vec::<String>::new());
+    spend(store, &jordan, 50);
+    assert_eq!(alerts(store), ["BUDGET_CRITICAL"]);
+    spend(store, &jordan, 400);
+    let asked = requests(store);
+    assert_eq!(asked[0].detail.estimated_cost, Some(MicroUsd::dollars(5)));
+    assert!(asked[0].detail.escalate_at.is_some(), "it is not forgotten");
 }
 
 fn who_has_spent_all_waits_for_more(store: &TestStore) {

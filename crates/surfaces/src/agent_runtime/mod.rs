@@ -4,6 +4,8 @@
 mod error;
 mod request;
 mod send;
+mod usage;
+mod workspace;
 
 use std::sync::Arc;
 
@@ -33,7 +35,11 @@ pub const TURNS: usize = 1024;
 
 /// Every route of the contract that is served.
 pub fn routes() -> OpenApiRouter<Arc<Daemon>> {
-    OpenApiRouter::new().routes(routes!(send::send))
+    OpenApiRouter::new()
+        .routes(routes!(send::send))
+        .routes(routes!(usage::usage))
+        .routes(routes!(workspace::skills))
+        .routes(routes!(workspace::context))
 }
 
 /// The paths that this contract answers for, known or not (rulings 21).

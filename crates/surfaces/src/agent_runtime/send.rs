@@ -69,6 +69,7 @@ pub(super) struct SendReply {
     task_id: String,
     trace_id: String,
     response: String,
+    /// `null` for a heartbeat that found nothing, which is not posted.
     message_id: Option<String>,
     document_id: Option<String>,
     usage: Usage,
@@ -170,7 +171,7 @@ impl From<Outcome> for SendReply {
 }
 
 /// Whole micro-dollars are exactly six decimals.
-fn dollars(microusd: u64) -> f64 {
+pub(super) fn dollars(microusd: u64) -> f64 {
     microusd as f64 / 1_000_000.0
 }
 

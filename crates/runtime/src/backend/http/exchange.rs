@@ -1,6 +1,7 @@
 //! One call to the backend: who is calling, and what a failure means to the turn.
 
 use std::fmt;
+use std::time::Duration;
 
 use stationmaster_peer::{Failure, FailureKind, Peer, Request};
 
@@ -41,6 +42,15 @@ impl fmt::Debug for Exchange {
 }
 
 impl Exchange {
+    /// Whether `/health` answers 2xx within `limit`. No token goes along.
+    pub(super) async fn probe(&self, limit: Duration) -> BackendResult<()> {
+        let request = Request::get(&["health"]).within(limit);
+        self.peer
+            .accepts(&request)
+            .await
+            .map_err(BackendError::from)
+    }
+
     /// Makes the call and gives the JSON of its 2xx.
     pub(super) async fn call(
         &self,

@@ -26,6 +26,8 @@ use exchange::{Exchange, TRIES};
 
 pub use exchange::TokenMinter;
 
+/// How long `/health` may take to answer (mission-control-backend §1).
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A list of extras is not worth a longer wait.
 const TOOLS_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -84,6 +86,10 @@ fn mission_control<'a>(path: &[&'a str]) -> Vec<&'a str> {
 
 #[async_trait]
 impl Backend for HttpBackend {
+    async fn probe(&self) -> BackendResult<()> {
+        self.exchange.probe(PROBE_TIMEOUT).await
+    }
+
     async fn open_task(&self, who: &AgentIdentity, choice: &TaskChoice) -> BackendResult<TaskRef> {
         match choice {
             TaskChoice::Id(id) => Ok(TaskRef {
