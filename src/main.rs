@@ -9,6 +9,7 @@ mod console;
 mod logs;
 mod runtime;
 mod serve;
+mod signals;
 mod timeline;
 mod welcome;
 

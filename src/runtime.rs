@@ -13,11 +13,13 @@ use stationmaster_dispatch::{Daemon, Delivery, Resumer, Undelivered};
 use stationmaster_kernel::RunId;
 use stationmaster_kernel::notification::Notification;
 use stationmaster_model::{Client, Config as ModelConfig, Prices, Provider, Retry};
+use stationmaster_peer::{Peer, PeerConfig};
 use stationmaster_runtime::{
-    AgentIdentity, Backend, Config, HttpBackend, HttpBackendConfig, Journal, KernelLedger, Ledger,
-    LocalBackend, Observer, Parts, PostingLedger, Runtime, SendRequest, TurnError, Workspace,
+    AgentIdentity, Backend, Config, HttpBackend, Journal, KernelLedger, Ledger, LocalBackend,
+    Observer, Parts, PostingLedger, Runtime, SendRequest, TurnError, Workspace,
 };
 use stationmaster_store::Clock;
+use stationmaster_utilities::{self as utilities, Outbox, Pace};
 use tokio_util::task::TaskTracker;
 
 use crate::config::{ModelSettings, Part, Secrets, Settings};
@@ -152,9 +154,8 @@ fn backend(
         around.secrets.algorithm,
     ));
     let mint = move |who: &AgentIdentity| minter.mint(who.user_id.as_str(), who.role.as_str());
-    let backend: Arc<dyn Backend> = Arc::new(
-        HttpBackend::new(&HttpBackendConfig::new(url.clone()), mint).context("BACKEND_URL")?,
-    );
+    let peer = Peer::new(&PeerConfig::new("backend", url)).context("BACKEND_URL")?;
+    let backend: Arc<dyn Backend> = Arc::new(HttpBackend::new(peer, mint));
     let ledger = PostingLedger::new(backend.clone(), Journal::default());
     Ok((backend, Arc::new(ledger)))
 }
@@ -165,38 +166,37 @@ pub(crate) struct LocalDaemon {
     pub has_default_task: bool,
 }
 
+impl LocalDaemon {
+    /// Runs the turn that a notification asks for, under the notification's id as its key.
+    async fn wake(&self, id: &str, mut request: SendRequest) -> Result<(), TurnError> {
+        let kind = "mc.notification".into();
+        request.metadata.insert("type".to_owned(), kind);
+        let key = "notification_id".to_owned();
+        request.metadata.insert(key, id.into());
+        if request.task_id.is_none() && !self.has_default_task {
+            request.task_title = Some(INBOX.to_owned());
+        }
+        self.runtime.send(request).await.map(drop)
+    }
+}
+
 #[async_trait]
 impl Daemon for LocalDaemon {
     async fn deliver(&self, notification: &Notification) -> Delivery {
-        let mut metadata = notification.metadata.clone().unwrap_or_default();
-        metadata.insert("type".to_owned(), "mc.notification".into());
-        metadata.insert(
-            "notification_id".to_owned(),
-            notification.id.as_str().into(),
-        );
-        let title = if notification.task.is_none() && !self.has_default_task {
-            Some(INBOX)
-        } else {
-            None
-        };
         let request = SendRequest {
             user_id: notification.tenant.to_string(),
             session_key: Some(notification.session_key()),
             message: notification.content.clone(),
             task_id: notification.task.as_ref().map(ToString::to_string),
-            task_title: title.map(str::to_owned),
-            metadata,
+            metadata: notification.metadata.clone().unwrap_or_default(),
             ..SendRequest::default()
         };
-        self.runtime
-            .send(request)
-            .await
-            .map(drop)
-            .map_err(|error| Undelivered {
-                retryable: may_work_later(&error),
-                retry_after: error.retry_after(),
-                error: error.to_string(),
-            })
+        let woken = self.wake(notification.id.as_str(), request).await;
+        woken.map_err(|error| Undelivered {
+            retryable: may_work_later(&error),
+            retry_after: error.retry_after(),
+            error: error.to_string(),
+        })
     }
 }
 
@@ -208,6 +208,43 @@ impl Resumer for LocalDaemon {
             tracing::debug!(%run, code = error.code(), "a turn that was taken up has failed");
         }
     }
+}
+
+#[async_trait]
+impl utilities::Daemon for LocalDaemon {
+    async fn deliver(&self, it: &utilities::Delivery) -> Result<(), utilities::Undelivered> {
+        let request = SendRequest {
+            user_id: it.user_id.clone(),
+            session_key: Some(it.session_key.clone()),
+            message: it.content.clone(),
+            task_id: it.task_id.clone(),
+            metadata: it.metadata.clone(),
+            ..SendRequest::default()
+        };
+        let woken = self.wake(&it.notification_id, request).await;
+        woken.map_err(|error| utilities::Undelivered {
+            retryable: may_work_later(&error),
+            retry_after: error.retry_after(),
+            error: error.to_string(),
+            unreachable: false,
+        })
+    }
+
+    async fn is_there(&self) -> bool {
+        true
+    }
+}
+
+/// A dispatcher that polls another backend and runs its turns in this process (rulings 29).
+pub(crate) fn poll(
+    url: &str,
+    secrets: &Secrets,
+    daemon: LocalDaemon,
+    pace: Pace,
+) -> Result<utilities::Dispatcher> {
+    let peer = Peer::new(&PeerConfig::new("backend", url)).context("BACKEND_URL")?;
+    let outbox = Outbox::new(peer, secrets.internal_token.clone());
+    Ok(utilities::Dispatcher::new(outbox, Arc::new(daemon), pace))
 }
 
 fn may_work_later(error: &TurnError) -> bool {

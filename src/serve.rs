@@ -18,13 +18,13 @@ use stationmaster_runtime::Observer;
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
 use stationmaster_surfaces::{Surfaces, system};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Part, Secrets, Settings, make_private_dir, open_private_file};
 use crate::console;
 use crate::runtime::{self, LocalDaemon, Surroundings};
+use crate::signals::StopSignals;
 
 /// How long parts may take to stop.
 const STOP: Duration = Duration::from_secs(20);
@@ -87,7 +87,7 @@ async fn serve(
     let metrics = record_metrics()?;
     let database = open(settings).await?;
     // From here on there is something to stop in order, so from here on nobody just ends us.
-    let stop = StopSignals::listen()?;
+    let mut stop = StopSignals::listen()?;
 
     let stopping = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -122,7 +122,7 @@ async fn serve(
             "sqlite"
         },
         model: runtime::model_name(settings),
-        dispatcher: dispatches(settings),
+        dispatcher: dispatches(settings, &secrets),
         fallback_model: settings
             .model
             .as_ref()
@@ -141,13 +141,22 @@ async fn serve(
             runtime: runtime.clone(),
             has_default_task: settings.runtime.default_task.is_some(),
         };
-        let dispatcher = Dispatcher {
-            database: database.clone(),
-            daemon: Arc::new(daemon),
-            owner: owner.clone(),
-            parallel: PARALLEL_TURNS,
-        };
-        tasks.spawn(dispatcher.run(stopping.clone()));
+        match &settings.runtime.backend_url {
+            None => {
+                let dispatcher = Dispatcher {
+                    database: database.clone(),
+                    daemon: Arc::new(daemon),
+                    owner: owner.clone(),
+                    parallel: PARALLEL_TURNS,
+                };
+                tasks.spawn(dispatcher.run(stopping.clone()));
+            }
+            Some(url) => {
+                let dispatcher = runtime::poll(url, &secrets, daemon, settings.pace.clone())?;
+                let stopping = stopping.clone();
+                tasks.spawn(dispatcher.run(stopping, |tick| tracing::debug!(?tick)));
+            }
+        }
     }
     if status.model.is_some() && settings.runtime.backend_url.is_none() {
         let take_up = TakeUp {
@@ -225,11 +234,12 @@ pub(crate) fn say_how_it_thinks(started: &Started<'_>) {
     }
 }
 
-/// Notifications are dispatched here when agents think here, on this kernel's own tasks.
-fn dispatches(settings: &Settings) -> bool {
+/// Notifications are dispatched here when agents think here: this kernel's own, or those of
+/// another backend whose internal token was given (rulings 29).
+fn dispatches(settings: &Settings, secrets: &Secrets) -> bool {
     settings.has(Part::Dispatcher)
         && runtime::model_name(settings).is_some()
-        && settings.runtime.backend_url.is_none()
+        && (settings.runtime.backend_url.is_none() || secrets.internal_token_is_given)
 }
 
 fn gate(secrets: &Secrets, addresses: &[SocketAddr]) -> Gate {
@@ -316,28 +326,6 @@ fn record_metrics() -> Result<PrometheusHandle> {
     stationmaster_dispatch::describe_metrics();
     stationmaster_runtime::describe_metrics();
     Ok(handle)
-}
-
-/// The signals that ask a server to stop; those that came since it began to listen count.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    fn listen() -> Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
-            interrupt: signal(SignalKind::interrupt()).context("listening for Ctrl-C")?,
-        })
-    }
-
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// Folds what histograms have collected, which otherwise waits in memory until somebody reads it.

@@ -1,7 +1,10 @@
 //! The command line: one file a command, each with its options and its `run`.
 
+mod dispatcher;
+mod heartbeat;
 mod options;
 mod serve;
+mod standup;
 mod token;
 mod up;
 mod workspace;
@@ -23,6 +26,12 @@ enum Command {
     Up(up::Up),
     /// Run the server
     Serve(serve::Serve),
+    /// Carry notifications from a backend to an agent daemon, anybody's
+    Dispatcher(dispatcher::Dispatcher),
+    /// Tell a backend that an agent is there, and with --run wake it
+    Heartbeat(heartbeat::Heartbeat),
+    /// Have a backend sum up the day so far
+    Standup(standup::Standup),
     /// Make tokens that clients of this server carry
     #[command(subcommand)]
     Token(token::Token),
@@ -36,6 +45,9 @@ impl Arguments {
         match self.command {
             Command::Up(command) => command.run(),
             Command::Serve(command) => command.run(),
+            Command::Dispatcher(command) => command.run(),
+            Command::Heartbeat(command) => command.run(),
+            Command::Standup(command) => command.run(),
             Command::Token(command) => command.run(),
             Command::Workspace(command) => command.run(),
         }

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
+use stationmaster_peer::{Peer, PeerConfig};
 
-use crate::config::{Given, Settings};
+use crate::config::{Given, Settings, UtilitySettings};
+use crate::logs;
 
 /// Where and how a server runs.
 #[derive(Debug, Args)]
@@ -62,4 +64,41 @@ impl ServerOptions {
             conformance: self.conformance,
         })
     }
+}
+
+/// Who calls which backend.
+#[derive(Debug, Args)]
+pub(crate) struct UtilityOptions {
+    /// The agent that calls [env: AGENT_ROLE] [default: agent]
+    #[arg(long, value_name = "ROLE")]
+    pub(super) role: Option<String>,
+    /// The backend [env: BACKEND_URL] [default: http://localhost:8000]
+    #[arg(long, value_name = "URL")]
+    backend_url: Option<String>,
+    /// Take settings and secrets of the server that keeps its data there
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl UtilityOptions {
+    /// Reads the settings and starts logging.
+    pub(super) fn settings(&self) -> Result<UtilitySettings> {
+        let settings = UtilitySettings::load(self.data_dir.as_deref())?;
+        logs::start(settings.log_filter().as_deref(), "warn");
+        Ok(settings)
+    }
+
+    pub(super) fn backend(&self, settings: &UtilitySettings) -> Result<Peer> {
+        let url = settings.backend_url(self.backend_url.clone());
+        Peer::new(&PeerConfig::new("backend", url)).context("BACKEND_URL")
+    }
+}
+
+/// Runs to its end what needs no more than one thread.
+pub(super) fn wait_for(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?
+        .block_on(work)
 }

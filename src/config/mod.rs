@@ -3,11 +3,14 @@
 //! The environment is read here, once, and handed down as values. Every setting in the file has
 //! the name of its environment variable in lower case, so there is one name to know.
 
+mod dispatch;
 mod secrets;
 mod source;
+mod utilities;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
@@ -15,9 +18,12 @@ use stationmaster_credentials::Secret;
 use stationmaster_runtime::{Machine, SKILLS_BUDGET};
 use stationmaster_surfaces::Mcp;
 use stationmaster_surfaces::openclaw::Rates;
+use stationmaster_utilities::Pace;
 
+pub(crate) use dispatch::{GivenPace, PATIENCE};
 pub(crate) use secrets::{Secrets, make_private_dir, open_private_file};
 use source::Source;
+pub(crate) use utilities::UtilitySettings;
 
 /// What the command line says; it wins over everything else.
 #[derive(Debug, Default)]
@@ -53,6 +59,8 @@ pub(crate) struct Settings {
     pub machine: Machine,
     /// In which days are counted.
     pub zone: TimeZone,
+    /// Of the dispatcher that polls `backend_url`.
+    pub pace: Pace,
     source: Source,
 }
 
@@ -140,7 +148,13 @@ impl Settings {
                 "--test-clock moves the clock for everybody and is refused unless every address is loopback"
             );
         }
+        let runtime = runtime(&source, &data_dir)?;
+        // A turn has a limit of its own, which must be shorter than its lease.
+        let patience = PATIENCE.max(Duration::from_secs(
+            runtime.deadline_seconds.saturating_add(30),
+        ));
         Ok(Self {
+            pace: dispatch::pace(&source, &GivenPace::default(), patience)?,
             listen,
             without,
             database: given
@@ -155,7 +169,7 @@ impl Settings {
                 .or_else(|| source.text("RUST_LOG")),
             no_colour: source.text("NO_COLOR").is_some(),
             model: model(&source)?,
-            runtime: runtime(&source, &data_dir)?,
+            runtime,
             rates: rates(&source)?,
             machine,
             zone: zone(&source)?,

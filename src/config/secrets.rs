@@ -11,7 +11,7 @@ use stationmaster_credentials::{Algorithm, Secret};
 
 use super::source::Source;
 
-const FILE: &str = "secrets.toml";
+pub(super) const FILE: &str = "secrets.toml";
 
 /// What credentials are made with and checked against.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Secrets {
     /// The only key for tokens that are not an agent's, if set.
     pub admin_jwt: Option<Secret>,
     pub internal_token: Secret,
+    /// The internal token was set by somebody, who may have told it to other programs.
+    pub internal_token_is_given: bool,
     /// Never generated: without one the runtime's routes are open.
     pub daemon_key: Option<Secret>,
     /// The admin token was made just now and must be shown once.
@@ -54,7 +56,8 @@ impl Secrets {
         };
         let admin_token = need(&["MC_ADMIN_TOKEN"], "mc_adm_")?;
         let agent_jwt = need(&["AGENT_JWT_SECRET", "JWT_SECRET"], "")?;
-        let internal_token = need(&["INTERNAL_API_TOKEN", "INTERNAL_TOKEN"], "")?;
+        let internal_names = ["INTERNAL_API_TOKEN", "INTERNAL_TOKEN"];
+        let internal_token = need(&internal_names, "")?;
         let admin_token_is_new = made.iter().any(|(name, _)| *name == "MC_ADMIN_TOKEN");
         append(&mut file, &made)
             .with_context(|| format!("{} cannot be written", path.display()))?;
@@ -72,6 +75,9 @@ impl Secrets {
                 .as_deref()
                 .and_then(Secret::new),
             internal_token,
+            internal_token_is_given: internal_names
+                .iter()
+                .any(|name| source.text(name).is_some()),
             daemon_key: source
                 .text("AGENT_DAEMON_API_KEY")
                 .as_deref()

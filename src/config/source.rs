@@ -64,6 +64,12 @@ impl Source {
         Self(all)
     }
 
+    #[cfg(test)]
+    pub(super) fn of(pairs: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self(pairs.iter().map(owned).collect())
+    }
+
     /// What skills find here, if this is the environment.
     pub(crate) fn machine(&self) -> stationmaster_runtime::Machine {
         stationmaster_runtime::Machine::with_environment(self.0.clone())
@@ -197,15 +203,7 @@ mod tests {
 
     #[test]
     fn the_first_source_wins_and_the_newer_prefix_too() {
-        let source = |pairs: &[(&str, &str)]| {
-            Source(
-                pairs
-                    .iter()
-                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                    .collect(),
-            )
-        };
-        let both = source(&[("WOMBAT_WORKSPACE", "w"), ("A", "1")]).over(source(&[
+        let both = Source::of(&[("WOMBAT_WORKSPACE", "w"), ("A", "1")]).over(Source::of(&[
             ("CLASPER_WORKSPACE", "c"),
             ("A", "2"),
             ("B", "3"),

@@ -8,6 +8,7 @@
 
 mod agent_runtime;
 mod faults;
+mod interop;
 mod mission_control;
 mod openclaw;
 mod pages;

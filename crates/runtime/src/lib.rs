@@ -31,9 +31,8 @@ mod workspace;
 
 pub use backend::{
     Backend, BackendError, BackendErrorKind, BackendResult, DocumentRef, ExtraCall, HttpBackend,
-    HttpBackendConfig, HttpBackendError, MessageRef, NewDocument, NewMessage, NewTask, NewThread,
-    NewToolRequest, NotificationFilter, NotificationRef, TaskChange, TaskChoice, TaskFilter,
-    TaskRef, TokenMinter, ToolRequestRef,
+    MessageRef, NewDocument, NewMessage, NewTask, NewThread, NewToolRequest, NotificationFilter,
+    NotificationRef, TaskChange, TaskChoice, TaskFilter, TaskRef, TokenMinter, ToolRequestRef,
 };
 pub use ledger::{
     Answered, Begun, CallResult, Finished, Gate, Journal, JournalLimits, Keyed, Ledger, NewCall,

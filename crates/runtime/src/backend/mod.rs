@@ -20,7 +20,7 @@ use stationmaster_model::ToolSpec;
 use crate::AgentIdentity;
 
 pub use error::{BackendError, BackendErrorKind};
-pub use http::{HttpBackend, HttpBackendConfig, HttpBackendError, TokenMinter};
+pub use http::{HttpBackend, TokenMinter};
 pub use nouns::{
     DocumentRef, ExtraCall, MessageRef, NewDocument, NewMessage, NewTask, NewThread,
     NewToolRequest, NotificationFilter, NotificationRef, TaskChange, TaskChoice, TaskFilter,

@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, Once};
 
 use stationmaster_model::Prices;
+use stationmaster_peer::{Peer, PeerConfig};
 use stationmaster_runtime::{
-    AgentIdentity, Backend, Config, HttpBackend, HttpBackendConfig, Journal, Observer, Outcome,
-    Parts, PostingLedger, Runtime, SendRequest, TurnError, TurnEvent, TurnEventKind, Workspace,
+    AgentIdentity, Backend, Config, HttpBackend, Journal, Observer, Outcome, Parts, PostingLedger,
+    Runtime, SendRequest, TurnError, TurnEvent, TurnEventKind, Workspace,
 };
 
 use crate::backend::Fake;
@@ -34,7 +35,8 @@ pub(crate) fn http_backend(url: &str) -> Arc<dyn Backend> {
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     let minter = |who: &AgentIdentity| Ok::<_, Infallible>(format!("{}/{}", who.user_id, who.role));
-    Arc::new(HttpBackend::new(&HttpBackendConfig::new(url), minter).unwrap())
+    let peer = Peer::new(&PeerConfig::new("backend", url)).unwrap();
+    Arc::new(HttpBackend::new(peer, minter))
 }
 
 impl Crew {

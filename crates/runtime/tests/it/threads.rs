@@ -33,7 +33,7 @@ async fn a_thread_is_found_by_title_past_the_first_page() {
                 .is_empty()
         );
         let lists = crew.backend.bodies("GET /api/mission-control/tasks").len();
-        assert_eq!(lists, if knows_title_filter { 1 } else { 3 });
+        assert_eq!(lists, if knows_title_filter { 1 } else { 6 });
     }
 }
 

@@ -197,6 +197,8 @@ pub(super) struct FailureBody {
     error: Option<String>,
     /// True when absent; false gives the notification up at once.
     retryable: Option<bool>,
+    /// How long to wait at least, as the daemon asked.
+    retry_after_seconds: Option<i64>,
 }
 
 /// Report a try that failed: the next comes later, the last gives it up
@@ -216,7 +218,9 @@ pub(super) async fn fail(
     let failure = Failure {
         error: fields.string("error").unwrap_or_default(),
         retryable: fields.boolean("retryable").unwrap_or(true),
-        retry_after: None,
+        retry_after: fields
+            .integer("retry_after_seconds")
+            .map(|seconds| Duration::from_secs(seconds.max(0).unsigned_abs())),
     };
     fields.finish()?;
     let id = NotificationId::new(id);

@@ -5,18 +5,16 @@
 //! A call that carries a key, or only reads, is tried again after a network fault or a 5xx.
 //! Redirects are not followed, since the token would go with them.
 
-mod config;
 mod exchange;
-mod failure;
 mod thread;
 mod wire;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::Method;
 use serde_json::{Map, Value, json};
 use stationmaster_model::ToolSpec;
+use stationmaster_peer::{Peer, Request};
 
 use super::{
     Backend, BackendErrorKind, BackendResult, DocumentRef, ExtraCall, MessageRef, NewDocument,
@@ -24,9 +22,9 @@ use super::{
     TaskChoice, TaskFilter, TaskRef, ToolRequestRef,
 };
 use crate::AgentIdentity;
-use exchange::{Call, Exchange};
+use exchange::{Exchange, TRIES};
 
-pub use config::{HttpBackendConfig, HttpBackendError, TokenMinter};
+pub use exchange::TokenMinter;
 
 /// How long `/health` may take to answer (mission-control-backend §1).
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,17 +38,15 @@ pub struct HttpBackend {
 }
 
 impl HttpBackend {
-    /// Makes the client; nothing is sent yet.
-    ///
-    /// # Errors
-    /// When the base URL is not usable or no TLS implementation is installed.
-    pub fn new(
-        config: &HttpBackendConfig,
-        minter: impl TokenMinter + 'static,
-    ) -> Result<Self, HttpBackendError> {
-        Ok(Self {
-            exchange: Exchange::new(config, Box::new(minter))?,
-        })
+    /// A backend at `peer`, where agents show what `minter` makes.
+    #[must_use]
+    pub fn new(peer: Peer, minter: impl TokenMinter + 'static) -> Self {
+        Self {
+            exchange: Exchange {
+                peer,
+                minter: Box::new(minter),
+            },
+        }
     }
 
     /// A create: `body` with its key, tried again when it may not have arrived.
@@ -62,7 +58,9 @@ impl HttpBackend {
         key: &str,
     ) -> BackendResult<T> {
         body["idempotency_key"] = json!(key);
-        let call = Call::new(Method::POST, &mission_control(path)).body(body);
+        let call = Request::post(&mission_control(path))
+            .body(body)
+            .tries(TRIES);
         wire::read(&self.exchange.call(who, call).await?)
     }
 
@@ -70,9 +68,11 @@ impl HttpBackend {
         &self,
         who: &AgentIdentity,
         path: &[&str],
-        query: &[(&str, Option<String>)],
+        query: &[(&'static str, Option<String>)],
     ) -> BackendResult<wire::List<T>> {
-        let call = Call::new(Method::GET, &mission_control(path)).query(query);
+        let call = Request::get(&mission_control(path))
+            .query(query)
+            .tries(TRIES);
         wire::read_list(&self.exchange.call(who, call).await?)
     }
 }
@@ -173,7 +173,9 @@ impl Backend for HttpBackend {
             ),
         ]);
         // The same change twice is the same change, so this is tried again without a key.
-        let call = Call::new(Method::PATCH, &mission_control(&["tasks", task_id])).body(body);
+        let call = Request::patch(&mission_control(&["tasks", task_id]))
+            .body(body)
+            .tries(TRIES);
         wire::read(&self.exchange.call(who, call).await?)
     }
 
@@ -251,9 +253,7 @@ impl Backend for HttpBackend {
     }
 
     async fn extra_tools(&self, who: &AgentIdentity) -> BackendResult<Vec<ToolSpec>> {
-        let call = Call::new(Method::GET, &["api", "tools"])
-            .once()
-            .within(TOOLS_TIMEOUT);
+        let call = Request::get(&["api", "tools"]).within(TOOLS_TIMEOUT);
         match self.exchange.call(who, call).await {
             Ok(body) => Ok(wire::tools(&body)),
             // The route is an extra: many backends have none, or none for this token.
@@ -272,16 +272,13 @@ impl Backend for HttpBackend {
             "workspace_id": "default",
             "trace_id": call.trace_id,
         });
-        let headers = [
-            ("x-tenant-id", who.user_id.as_str()),
-            ("x-workspace-id", "default"),
-            ("x-trace-id", &call.trace_id),
-            ("idempotency-key", &call.key),
-        ];
-        let request = Call::new(Method::POST, &["api", "tools", &call.name])
-            .body(body)
-            .once();
-        self.exchange.call(who, request.headers(&headers)).await
+        let request = Request::post(&["api", "tools", &call.name])
+            .header("x-tenant-id", who.user_id.as_str())
+            .header("x-workspace-id", "default")
+            .header("x-trace-id", &call.trace_id)
+            .header("idempotency-key", &call.key)
+            .body(body);
+        self.exchange.call(who, request).await
     }
 }
 

@@ -8,8 +8,9 @@ use crate::AgentIdentity;
 use crate::backend::{BackendErrorKind, BackendResult, NewThread, TaskRef};
 
 /// How far to look back: 2,000 tasks.
-const PAGES: usize = 20;
-const PAGE: &str = "100";
+const PAGES: usize = 40;
+/// As many as every backend gives.
+const PAGE: &str = "50";
 
 impl HttpBackend {
     pub(super) async fn open_thread(
@@ -20,22 +21,27 @@ impl HttpBackend {
         if let Some(task) = self.find_thread(who, &thread.title).await? {
             return Ok(task);
         }
+        let key = thread_key(who, &thread.title);
         let body = json!({
             "title": thread.title,
             "description": thread.description,
             "status": "in_progress",
             "metadata": thread.metadata,
         });
-        match self
-            .create(who, &["tasks"], body, &thread_key(who, &thread.title))
-            .await
-        {
-            // Another turn has just made it, with another description.
-            Err(conflict) if conflict.kind == BackendErrorKind::Conflict => {
-                self.find_thread(who, &thread.title).await?.ok_or(conflict)
-            }
-            made => made,
+        let conflict = match self.create(who, &["tasks"], body, &key).await {
+            Err(conflict) if conflict.kind == BackendErrorKind::Conflict => conflict,
+            made => return made,
+        };
+        // Another turn has made it, with another description.
+        if let Some(task) = self.find_thread(who, &thread.title).await? {
+            return Ok(task);
         }
+        // And a backend that lists its oldest tasks only does not show it. What says nothing but the
+        // title is the same whoever asks, so at least all of them meet in one place.
+        tracing::debug!(reason = conflict.message, "the thread is not listed");
+        let plain = json!({"title": thread.title, "status": "in_progress"});
+        self.create(who, &["tasks"], plain, &format!("{key}:plain"))
+            .await
     }
 
     /// The newest task of exactly this title. The filter is our backend's own; one that does not
