@@ -203,11 +203,11 @@ async fn more_skills_than_fit_are_a_catalog_and_read_on_demand() {
     let load = |with: Value| ("load_skill".to_owned(), with);
     crew.model.push(Step::Tools(vec![
         load(json!({"name": "painting"})),
-        load(json!({"name": "painting", "file": "references/colours.md"})),
-        load(json!({"name": "painting", "file": "../../secret.md"})),
+        load(json!({"name": "painting", "resource": "references/colours.md"})),
+        load(json!({"name": "painting", "resource": "../../secret.md"})),
         load(json!({"name": "off"})),
         load(json!({"name": "carpentry"})),
-        load(json!({"file": "SKILL.md"})),
+        load(json!({"resource": "SKILL.md"})),
     ]));
     crew.model.push(Step::text("Painted."));
     let answer = crew.send(turn(json!({}))).await.ok();

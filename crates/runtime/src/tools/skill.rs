@@ -9,11 +9,11 @@ use super::{Done, Refusal};
 
 pub(super) static LOAD: OwnTool = OwnTool {
     name: "load_skill",
-    description: "Reads a skill: its instructions, or with `file` another file of its folder. It changes nothing.",
+    description: "Reads a skill: its instructions, or with `resource` another file of its folder. It changes nothing.",
     fields: &[
         required("name", Kind::Text, "The skill's name"),
         optional(
-            "file",
+            "resource",
             Kind::Text,
             "A file's path in the skill's folder, such as references/style.md; the instructions when left out",
         ),
@@ -22,7 +22,7 @@ pub(super) static LOAD: OwnTool = OwnTool {
 };
 
 async fn load(mut call: Call<'_>) -> Result<Done, Refusal> {
-    let (name, file) = (call.arguments.required("name"), call.arguments.text("file"));
+    let (name, file) = (call.arguments.required("name"), call.arguments.text("resource"));
     let Some(skills) = &call.caller.skills else {
         return Err(Refusal(
             "there are no skills to load in this turn".to_owned(),
