@@ -89,7 +89,7 @@ async fn turns_that_race_never_spend_more_than_there_is() {
 #[tokio::test]
 async fn a_turn_that_runs_out_between_its_calls_is_refused_and_goes_on_when_there_is_more() {
     let crew = crew_with_a_budget().await;
-    crew.model.set_usage(20_000, 500);
+    crew.model.set_usage(28_000, 500);
     crew.model
         .push(Step::tool("create_task", json!({"title": "Sub"})));
     let asked = || turn(json!({"idempotency_key": "k"}));
