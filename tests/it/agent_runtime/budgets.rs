@@ -111,3 +111,76 @@ async fn a_turn_that_runs_out_between_its_calls_is_refused_and_goes_on_when_ther
     );
     assert_eq!(crew.owner().items("tasks?title=Sub").await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_tenants_budget_binds_all_its_agents() {
+    let crew = Crew::with(|builder| {
+        builder
+            .environment("LLM_MODEL_DEFAULT", "gpt-4")
+            .environment("CLASPER_MAX_TOKENS_PER_CALL", "500")
+    });
+    crew.model.always(Step::text("Done."));
+    crew.model.set_usage(2_000, 500);
+    let caller = crew.api.stranger();
+    let none = caller.get("/budget?tenant_id=acme").await;
+    refused(&none, 404, "budget_not_found");
+    let check = caller.get("/budget/check?tenant_id=acme").await.ok();
+    assert_eq!(check["allowed"], true);
+    assert!(check["budget"].is_null() && check["remaining"].is_null());
+
+    // What was spent before counts.
+    crew.send(turn(json!({}))).await.ok();
+    let set = json!({"tenant_id": "acme", "budget_usd": 0.9});
+    let set = caller.post("/budget", set).await.ok();
+    assert_eq!(set["status"], "ok");
+    assert_eq!(set["budget"]["spentUsd"], 0.09);
+    assert_eq!(set["budget"]["hardLimit"], true);
+    let sends = (0..32).map(|number| {
+        let role = if number % 2 == 0 { "writer" } else { "editor" };
+        crew.send(turn(json!({"session_key": format!("user:acme:{role}")})))
+    });
+    for answer in join_all(sends).await {
+        if answer.status != 200 {
+            refused(&answer, 429, "budget_exceeded");
+            assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+        }
+    }
+    let shown = caller.get("/budget?tenant_id=acme").await.ok();
+    let spent = shown["stats"]["spentUsd"].as_f64().unwrap();
+    let calls = crew.model.request_count();
+    assert!(
+        spent <= 0.9 && (spent - 0.09 * calls as f64).abs() < 1e-9,
+        "{shown}"
+    );
+    assert_eq!(shown["stats"]["reservedUsd"], 0.0, "{shown}");
+    let path = "/budget/check?tenant_id=acme&estimated_cost=100";
+    let check = caller.get(path).await.ok();
+    assert_eq!(check["allowed"], false, "{check}");
+    assert!(check["reason"].is_string(), "{check}");
+    // Another tenant has none of this.
+    let other = turn(json!({"user_id": "globex", "session_key": "user:globex:writer"}));
+    crew.send(other).await.ok();
+
+    for (body, fields) in [
+        (json!({}), vec!["tenant_id", "budget_usd"]),
+        (
+            json!({"tenant_id": "a", "budget_usd": 0, "alert_threshold": 2, "period_start": "x"}),
+            vec!["budget_usd", "alert_threshold", "period_start"],
+        ),
+        (
+            json!({"tenant_id": "a", "budget_usd": 1, "period_start": "2026-11-02T00:00:00Z"}),
+            vec!["period_end"],
+        ),
+    ] {
+        let answer = caller.post("/budget", body).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        let errors = answer.json()["details"]["errors"].clone();
+        let named: Vec<String> = errors
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it.text("field"))
+            .collect();
+        assert_eq!(named, fields);
+    }
+}

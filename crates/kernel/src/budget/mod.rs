@@ -8,6 +8,7 @@
 
 mod allow;
 mod book;
+mod tenant;
 mod watch;
 
 use crate::agent::{Agent, Purse, Status};
@@ -17,7 +18,9 @@ use crate::{Error, MicroUsd, Principal, Result, TenantId, Timestamp, Tx};
 pub use allow::approved;
 pub(crate) use allow::{begin_day, take_allowance};
 pub use book::Booked;
-pub(crate) use book::{book, hold, reserve};
+use book::Delta;
+pub(crate) use book::{book, hold, hold_for_tenant, reserve};
+pub use tenant::{NewTenantBudget, TenantBudget, TenantBudgets, of_tenant, set_for_tenant};
 pub use watch::Warning;
 pub(crate) use watch::standing;
 

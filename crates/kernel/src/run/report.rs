@@ -158,6 +158,7 @@ fn hold(
     mut task: Option<&mut Task>,
 ) -> Result<()> {
     let now = tx.now();
+    budget::hold_for_tenant(tx, run)?;
     budget::reserve(run, &mut agent, task.as_deref_mut(), now)?;
     if run.detail.reserved == MicroUsd::ZERO {
         return Ok(());
