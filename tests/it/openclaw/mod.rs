@@ -11,6 +11,7 @@ mod ledger;
 mod mcp;
 mod messages;
 mod races;
+mod reports;
 mod routes;
 mod tasks;
 mod webhooks;
