@@ -10,6 +10,7 @@ mod install;
 mod ledger;
 mod mcp;
 mod messages;
+mod problems;
 mod races;
 mod reports;
 mod routes;
