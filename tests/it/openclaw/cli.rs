@@ -379,3 +379,23 @@ async fn the_tool_is_served_on_standard_input_and_output() {
         "REVIEW"
     );
 }
+
+#[tokio::test]
+async fn the_rules_that_are_shown_can_be_set() {
+    let api = Api::start();
+    let operator = Terminal::new(&api).with("MC_ADMIN_TOKEN", ADMIN_TOKEN);
+    let shown = operator.ok(&["policy", "show", "--json"]).await;
+    for (version, name) in (1..).zip(["f", "rules.json"]) {
+        let file = operator.file(name, &shown);
+        let file = file.to_str().expect("a path");
+        assert_eq!(
+            operator.json(&["policy", "diff", file]).await["changes"],
+            json!([])
+        );
+        let set = operator.json(&["policy", "set", file]).await;
+        assert_eq!(
+            (&set["scope"], &set["version"]),
+            (&json!("GLOBAL"), &json!(version))
+        );
+    }
+}

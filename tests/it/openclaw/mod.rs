@@ -14,6 +14,7 @@ mod problems;
 mod races;
 mod reports;
 mod routes;
+mod rules;
 mod tasks;
 mod webhooks;
 mod world;
