@@ -72,7 +72,7 @@ pub fn judge(
     if found.decision != Decision::NeedsApproval {
         return finish(tx, agent, task, force, found);
     }
-    let approvals = standings(tx, agent, task, named)?;
+    let approvals = standings(tx, agent, task, &action, named)?;
     if approvals.is_empty() {
         return finish(tx, agent, task, force, found);
     }
