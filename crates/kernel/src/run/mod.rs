@@ -155,6 +155,8 @@ pub struct Detail {
     /// When we first heard of it, whatever it says of itself.
     pub received_at: Option<Timestamp>,
     pub booked: Booked,
+    /// `None`: it never changed.
+    pub updated_at: Option<Timestamp>,
 }
 
 impl Detail {
@@ -163,6 +165,15 @@ impl Detail {
     pub fn is_blank(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Keeps a run that changed.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn save(tx: &mut dyn crate::Tx, run: &mut Run) -> Result<()> {
+    run.detail.updated_at = Some(tx.now());
+    tx.update_run(run)
 }
 
 /// Which runs a list shows; all that are given must match.

@@ -43,6 +43,8 @@ pub(super) struct Webhook {
     events: Vec<String>,
     created_by: String,
     created_at: String,
+    /// As it was made: a webhook is never changed, but made anew.
+    updated_at: String,
 }
 
 impl From<webhook::Webhook> for Webhook {
@@ -54,6 +56,7 @@ impl From<webhook::Webhook> for Webhook {
             events: it.events,
             created_by: it.created_by,
             created_at: it.created_at.into(),
+            updated_at: it.created_at.into(),
         }
     }
 }
