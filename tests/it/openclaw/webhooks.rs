@@ -140,7 +140,8 @@ async fn any_secret_will_do_but_only_events_that_there_are() {
         .iter()
         .map(|(headers, _)| headers["x-webhook-signature"].to_str().unwrap().to_owned())
         .collect();
-    (plain.sort(), given.sort());
+    plain.sort();
+    given.sort();
     assert_eq!(given, plain);
 
     let error = refused(

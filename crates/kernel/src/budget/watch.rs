@@ -103,7 +103,7 @@ pub(crate) fn standing(tx: &mut dyn Tx, run: &Run) -> Result<Option<Warning>> {
             },
         }));
     }
-    Ok(gone(limits.warn).then(|| Warning {
+    Ok(gone(limits.warn).then_some(Warning {
         exceeded: false,
         remaining,
         message: of_day,
