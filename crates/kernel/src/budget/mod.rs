@@ -115,6 +115,13 @@ pub fn left_of_task(task: &Task) -> Option<MicroUsd> {
     )
 }
 
+/// What an agent may spend today, with what was allowed beyond its usual; `None` where it has no
+/// limit.
+#[must_use]
+pub fn limit(agent: &Agent, now: Timestamp) -> Option<MicroUsd> {
+    limit_of(agent, &agent.detail.purse.today(now))
+}
+
 fn limit_of(agent: &Agent, today: &Purse) -> Option<MicroUsd> {
     Some(agent.detail.budget_daily?.plus(today.extra))
 }

@@ -238,7 +238,7 @@ pub fn amend(tx: &mut dyn Tx, who: &Principal, id: &RunId, new: &Amendment) -> R
         };
         event::record(tx, who, &run.tenant, what)?;
         warning = budget::book(tx, who, &mut run)?;
-        tx.update_run(&run)?;
+        super::save(tx, &mut run)?;
         if ends {
             note_end(tx, &run)?;
         }
@@ -401,7 +401,7 @@ fn give_up(tx: &mut dyn Tx, run: Run) -> Result<Run> {
     let system = Principal::system().within(run.tenant.clone())?;
     event::record(tx, &system, &run.tenant, Happening::RunEnded(run.clone()))?;
     budget::book(tx, &system, &mut run)?;
-    tx.update_run(&run)?;
+    super::save(tx, &mut run)?;
     note_end(tx, &run)?;
     Ok(run)
 }
