@@ -112,7 +112,7 @@ pub(crate) fn weigh(
     listed: bool,
     waiting: Option<ToolCall>,
 ) -> Result<Judgement> {
-    let action = action_of(&report);
+    let action = action_of(tx, agent, task, &report)?;
     let verdict = policy::judge_listed(tx, agent, task, &action, report.approval.as_ref(), listed)?;
     let made = new_call(tx, agent, task, report, &action, &verdict)?;
     let mut call = match waiting {
