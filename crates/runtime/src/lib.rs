@@ -35,10 +35,10 @@ pub use backend::{
     NotificationRef, TaskChange, TaskChoice, TaskFilter, TaskRef, TokenMinter, ToolRequestRef,
 };
 pub use ledger::{
-    Answered, Begun, CallResult, Finished, Gate, Journal, JournalLimits, Keyed, Ledger, NewCall,
-    NewRun, OpenRun, Pause, Place, PostingLedger, Step, TakenUp,
+    Answered, Begun, CallResult, Finished, Gate, Journal, JournalLimits, Keyed, Ledger, ModelCall,
+    NewCall, NewRun, OpenRun, Pause, Place, PostingLedger, Step, TakenUp,
 };
-pub use local::{KernelLedger, LocalBackend};
+pub use local::{Deed, KernelLedger, LocalBackend, Trace, TraceStep};
 pub use model::Model;
 pub use observe::{Observer, TurnEvent, TurnEventKind, describe_metrics};
 pub use session::{AgentIdentity, SessionKey, SessionKeyError};

@@ -17,5 +17,6 @@ mod prompt;
 mod skills;
 mod tasks;
 mod tools;
+mod traces;
 mod up;
 mod workspace;

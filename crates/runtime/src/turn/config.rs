@@ -34,6 +34,8 @@ pub struct Parts {
 pub struct Config {
     /// Asked in every turn, as the provider spells it.
     pub model: String,
+    /// Whose models these are, for traces.
+    pub provider: Option<String>,
     /// Asked where that one gives no answer.
     pub fallback_model: Option<String>,
     /// The title of the task for turns that name none.
@@ -61,6 +63,7 @@ impl Config {
     pub fn new(model: impl Into<String>) -> Self {
         Self {
             model: model.into(),
+            provider: None,
             fallback_model: None,
             default_task: None,
             deadline: Duration::from_secs(120),

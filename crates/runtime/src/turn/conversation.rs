@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::progress::{Calls, replay};
 use super::{Config, Spent, ToolCallRecord, TurnError, preview};
-use crate::ledger::{Answered, CallResult, Gate, NewCall, OpenRun, Pause, Place};
+use crate::ledger::{Answered, CallResult, Gate, ModelCall, NewCall, OpenRun, Pause, Place};
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Answer, Toolbox, kept_arguments};
@@ -32,6 +32,8 @@ pub(super) struct Conversation<'a> {
     pub(super) known: &'a mut Spent,
     /// The model that answered last, which is the one asked for or its fallback.
     pub(super) model_name: String,
+    /// How the call went that gave the last answer.
+    pub(super) last_call: ModelCall,
     pub(super) tool_calls: Vec<ToolCallRecord>,
     /// What the next call of the model may cost is held already.
     pub(super) is_held: bool,
@@ -100,7 +102,9 @@ impl Conversation<'_> {
         let reply = asked.map_err(|_| TurnError::Deadline)??;
         self.spent.add(&reply, self.prices);
         self.model_name.clone_from(&reply.model);
-        self.recorder.model_called(round, &reply, began.elapsed());
+        let took = began.elapsed();
+        self.recorder.model_called(round, &reply, took);
+        self.last_call = ModelCall::of(&reply, took);
         Ok(reply)
     }
 
@@ -122,6 +126,7 @@ impl Conversation<'_> {
             tool_calls: reply.tool_calls,
             model: reply.model,
             spent: *self.spent,
+            call: self.last_call.clone(),
         };
         self.run.answered(answer.clone()).await?;
         self.messages.push(Message::Assistant {

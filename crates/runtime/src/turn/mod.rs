@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::SessionKey;
 use crate::backend::{BackendError, NewDocument, NewMessage, TaskRef};
-use crate::ledger::{Begun, Finished, Keyed, NewRun, OpenRun, Pause, TakenUp};
+use crate::ledger::{Begun, Finished, Keyed, ModelCall, NewRun, OpenRun, Pause, TakenUp};
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Caller, Toolbox};
@@ -188,6 +188,8 @@ impl Runtime {
             session: turn.session.clone(),
             key: turn.key.clone(),
             trace_id: turn.trace_id.clone(),
+            workspace: turn.workspace.clone(),
+            provider: config.provider.clone(),
             request: turn.kept.clone(),
             task_id: prepared.task.id.clone(),
             model: config.model.clone(),
@@ -318,11 +320,13 @@ impl Runtime {
             spent,
             known,
             model_name: config.model.clone(),
+            last_call: ModelCall::default(),
             tool_calls: Vec::new(),
             is_held: talk.is_held,
         };
         let response = conversation.run().await?;
         let (model, tool_calls) = (conversation.model_name, conversation.tool_calls);
+        let last_call = conversation.last_call;
         let outcome = Outcome {
             trace_id: turn.trace_id.clone(),
             task_id: task.id,
@@ -331,6 +335,7 @@ impl Runtime {
             spent: *spent,
             tool_calls,
             context_warning,
+            last_call,
             ..Outcome::default()
         };
         Ok(posts(turn, outcome))

@@ -5,6 +5,7 @@ mod budget;
 mod error;
 mod request;
 mod send;
+mod traces;
 mod usage;
 mod workspace;
 
@@ -42,6 +43,8 @@ pub fn routes() -> OpenApiRouter<Arc<Daemon>> {
         .routes(routes!(send::send))
         .routes(routes!(budget::set, budget::show))
         .routes(routes!(budget::check))
+        .routes(routes!(traces::list))
+        .routes(routes!(traces::show))
         .routes(routes!(usage::usage))
         .routes(routes!(workspace::skills))
         .routes(routes!(workspace::context))
