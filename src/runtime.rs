@@ -16,7 +16,7 @@ use stationmaster_model::{Client, Config as ModelConfig, Prices, Provider, Retry
 use stationmaster_peer::{Peer, PeerConfig};
 use stationmaster_runtime::{
     AgentIdentity, Backend, Config, HttpBackend, Journal, KernelLedger, Ledger, LocalBackend,
-    Observer, Parts, PostingLedger, Runtime, SendRequest, TurnError, Workspace,
+    Observer, Parts, PostingLedger, Runtime, SendRequest, Tracer, TurnError, Workspace,
 };
 use stationmaster_store::Clock;
 use stationmaster_utilities::{self as utilities, Outbox, Pace};
@@ -37,6 +37,8 @@ pub(crate) struct Surroundings<'a> {
     pub owner: &'a str,
     pub tasks: &'a TaskTracker,
     pub observer: Option<Arc<dyn Observer>>,
+    /// Where traces are collected.
+    pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// The model that thinks, as `provider/model`; `None` when none does.
@@ -82,6 +84,7 @@ pub(crate) fn build(settings: &Settings, around: &Surroundings<'_>) -> Result<Ru
         workspace,
         prices: prices(model)?,
         observer: around.observer.clone(),
+        tracer: around.tracer.clone(),
         clock: Arc::new(move || clock.now().to_calendar()),
         config,
     }))

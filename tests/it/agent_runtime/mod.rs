@@ -16,6 +16,7 @@ mod metrics;
 mod prompt;
 mod skills;
 mod tasks;
+mod telemetry;
 mod tools;
 mod traces;
 mod up;

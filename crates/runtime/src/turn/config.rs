@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::observe::Observer;
+use crate::tracer::Tracer;
 use crate::workspace::Workspace;
 
 /// Tells the time of day that prompts show.
@@ -25,6 +26,7 @@ pub struct Parts {
     pub workspace: Workspace,
     pub prices: Prices,
     pub observer: Option<Arc<dyn Observer>>,
+    pub tracer: Option<Arc<dyn Tracer>>,
     pub clock: Clock,
     pub config: Config,
 }

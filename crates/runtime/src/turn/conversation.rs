@@ -12,6 +12,7 @@ use crate::ledger::{Answered, CallResult, Gate, ModelCall, NewCall, OpenRun, Pau
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Answer, Toolbox, kept_arguments};
+use crate::tracer::{ModelSpan, ToolSpan};
 
 const NO_MORE_TOOLS: &str = "The limit of tool calls for this turn is reached. Give your final answer now, without calling any tool.";
 
@@ -99,10 +100,24 @@ impl Conversation<'_> {
         };
         let began = Instant::now();
         let asked = timeout_at(self.deadline, self.model.complete(request, self.deadline)).await;
-        let reply = asked.map_err(|_| TurnError::Deadline)??;
+        let took = began.elapsed();
+        let result = asked.map_err(|_| TurnError::Deadline);
+        let result = result.and_then(|result| result.map_err(TurnError::from));
+        self.recorder.traced(|trace| {
+            trace.model_called(&ModelSpan {
+                round,
+                model: &self.config.model,
+                max_tokens: self.config.max_tokens,
+                temperature: self.config.temperature,
+                system: &self.system,
+                messages: &self.messages,
+                result: result.as_ref(),
+                took,
+            });
+        });
+        let reply = result?;
         self.spent.add(&reply, self.prices);
         self.model_name.clone_from(&reply.model);
-        let took = began.elapsed();
         self.recorder.model_called(round, &reply, took);
         self.last_call = ModelCall::of(&reply, took);
         Ok(reply)
@@ -187,6 +202,15 @@ impl Conversation<'_> {
         let shown = preview(&call.name);
         self.recorder
             .tool_called(&shown, answer.ok, took, &answer.summary);
+        self.recorder.traced(|trace| {
+            trace.tool_called(&ToolSpan {
+                call,
+                ok: answer.ok,
+                summary: &answer.summary,
+                content: &answer.content,
+                took,
+            });
+        });
         let record = ToolCallRecord {
             name: shown,
             arguments: kept_arguments(&call.arguments),

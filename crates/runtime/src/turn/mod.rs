@@ -19,6 +19,7 @@ use crate::ledger::{Begun, Finished, Keyed, ModelCall, NewRun, OpenRun, Pause, T
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Caller, Toolbox};
+use crate::tracer::{TraceParent, TurnHead};
 use crate::usage::{Tally, Usage};
 use crate::workspace::{Prompt, PromptRequest, Workspace};
 use conversation::{Conversation, Stop};
@@ -123,7 +124,7 @@ impl Runtime {
         let began = Instant::now();
         let session = request::session(&request)?;
         let trace_id = request::trace_id(&request);
-        let recorder = self.recorder(&session, &trace_id);
+        let recorder = self.recorder(&request, &session, &trace_id);
         let default_task = self.parts.config.default_task.as_deref();
         let result = match Turn::check(&request, session, trace_id, default_task) {
             Ok(turn) => self.begin(&turn, began, &recorder).await,
@@ -147,7 +148,7 @@ impl Runtime {
         };
         let session = request::session(&request)?;
         let trace_id = request::trace_id(&request);
-        let recorder = self.recorder(&session, &trace_id);
+        let recorder = self.recorder(&request, &session, &trace_id);
         let default_task = self.parts.config.default_task.as_deref();
         let result = match Turn::check(&request, session, trace_id, default_task) {
             Ok(turn) => self.go_on(&turn, began, &recorder, run).await,
@@ -162,9 +163,25 @@ impl Runtime {
         result.map(Some)
     }
 
-    fn recorder(&self, session: &SessionKey, trace_id: &str) -> Recorder {
-        let observer = self.parts.observer.clone();
-        Recorder::new(observer, trace_id.to_owned(), session.agent().clone())
+    fn recorder(&self, request: &SendRequest, session: &SessionKey, trace_id: &str) -> Recorder {
+        let Parts {
+            observer,
+            tracer,
+            config,
+            ..
+        } = &*self.parts;
+        let agent = session.agent();
+        let trace = tracer.as_ref().map(|tracer| {
+            let parent = request.traceparent.as_deref();
+            tracer.begin(&TurnHead {
+                trace_id,
+                parent: parent.and_then(TraceParent::parse),
+                agent,
+                provider: config.provider.as_deref(),
+                model: &config.model,
+            })
+        });
+        Recorder::new(observer.clone(), trace, trace_id.to_owned(), agent.clone())
     }
 
     /// Looks for an earlier turn with the key, and else begins one.

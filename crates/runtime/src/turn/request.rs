@@ -40,6 +40,9 @@ pub struct SendRequest {
     pub idempotency_key: Option<String>,
     /// The caller's own, where it is a usable one.
     pub trace_id: Option<String>,
+    /// The header of this name: what the request is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// One earlier message.

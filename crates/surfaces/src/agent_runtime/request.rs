@@ -33,6 +33,7 @@ pub(super) fn read(
         metadata: fields.object("metadata").unwrap_or_default(),
         idempotency_key: in_body.or(key),
         trace_id,
+        traceparent: None,
     };
     let unsupported = if fields.boolean("stream").unwrap_or(false) {
         Some("stream")

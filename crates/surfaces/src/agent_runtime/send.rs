@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use stationmaster_http::body;
 use stationmaster_kernel::Error;
-use stationmaster_runtime::{Ended, Outcome, Pause, ToolCallRecord, TurnError};
+use stationmaster_runtime::{Ended, Outcome, Pause, ToolCallRecord, TraceParent, TurnError};
 use utoipa::ToSchema;
 
 use super::Daemon;
@@ -201,7 +201,7 @@ pub(super) fn dollars(microusd: u64) -> f64 {
 
 /// Ask an agent; its answer is posted to the task's thread and returned
 #[utoipa::path(post, path = "/api/agents/send", tag = "Agent runtime", security(("daemon_key" = []), ()),
-    params(("Idempotency-Key" = Option<String>, Header), ("X-Trace-Id" = Option<String>, Header)),
+    params(("Idempotency-Key" = Option<String>, Header), ("X-Trace-Id" = Option<String>, Header), ("traceparent" = Option<String>, Header)),
     request_body = SendBody,
     responses((status = 200, body = SendReply), (status = 202, body = PausedReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 413, body = ErrorBody), (status = 500, body = ErrorBody),
@@ -221,11 +221,12 @@ pub(super) async fn send(
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     };
-    let request = request::read(
-        body::object(&bytes)?,
-        header("idempotency-key"),
-        header("x-trace-id"),
-    )?;
+    let traceparent = header("traceparent");
+    let parent = traceparent.as_deref().and_then(TraceParent::parse);
+    let trace_id = header("x-trace-id").or_else(|| parent.map(|parent| parent.trace_id()));
+    let key = header("idempotency-key");
+    let mut request = request::read(body::object(&bytes)?, key, trace_id)?;
+    request.traceparent = traceparent.filter(|_| parent.is_some());
     let place = daemon.places.clone().try_acquire_owned().map_err(|_| {
         let message = "as many turns run as this server takes; try again";
         Error::unavailable(message, Duration::from_secs(5))
