@@ -198,12 +198,12 @@ impl Runs for Handle<'_> {
 fn narrow_to_traces<'a>(select: &mut Select<'a>, tenant: &'a TenantId, filter: &'a TraceFilter) {
     select
         .push(
-            "WHERE trace IS NOT NULL AND tenant = ?",
-            params![tenant.as_str()],
+            // The lower bound is always given: without one a planner may take another index.
+            "WHERE workspace IS NOT NULL AND tenant = ? AND started_at >= ?",
+            params![tenant.as_str(), filter.from.map_or(i64::MIN, |at| at.0)],
         )
         .filter("AND agent = ?", filter.agent.as_ref().map(Name::as_str))
         .filter("AND workspace = ?", filter.workspace.as_ref())
-        .filter("AND started_at >= ?", filter.from.map(|at| at.0))
         .filter("AND started_at <= ?", filter.until.map(|at| at.0));
 }
 

@@ -12,7 +12,9 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use sha2::{Digest as _, Sha256};
 use stationmaster_model::{Reply, Stop};
-use stationmaster_runtime::{ModelSpan, Outcome, ToolSpan, Tracer, TurnEnd, TurnHead, TurnTrace};
+use stationmaster_runtime::{
+    ModelSpan, Outcome, ToolSpan, Tracer, TurnEnd, TurnError, TurnHead, TurnTrace,
+};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -201,6 +203,21 @@ impl Turn {
         });
     }
 
+    /// Why there is no answer. Providers' own words may quote what was said.
+    fn reason(&self, error: &TurnError) -> String {
+        match error {
+            TurnError::ModelRejected { .. }
+            | TurnError::ModelRefused { .. }
+            | TurnError::ModelUnavailable { .. }
+            | TurnError::UnknownModel { .. }
+                if !self.content =>
+            {
+                error.code().to_owned()
+            }
+            _ => error.to_string(),
+        }
+    }
+
     fn said(&self, call: &ModelSpan<'_>, reply: Option<&Reply>) -> Vec<KeyValue> {
         let mut said = vec![
             KeyValue::new(names::SYSTEM, content::system(call.system)),
@@ -237,7 +254,7 @@ impl TurnTrace for Turn {
             }
             Err(error) => {
                 attributes.push(KeyValue::new(names::ERROR_TYPE, error.code()));
-                Status::error(error.to_string())
+                Status::error(self.reason(error))
             }
         };
         if self.content {
@@ -291,7 +308,7 @@ impl TurnTrace for Turn {
             TurnEnd::Paused(_) => self.end("paused", Vec::new(), Status::Unset),
             TurnEnd::Failed(error) => {
                 let code = KeyValue::new(names::ERROR_TYPE, error.code());
-                self.end("failed", vec![code], Status::error(error.to_string()));
+                self.end("failed", vec![code], Status::error(self.reason(error)));
             }
         }
     }

@@ -12,11 +12,12 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde_json::{Value, json};
-use stationmaster_testkit::model::Step;
+use stationmaster_testkit::model::{Step, StubModel};
 
-use super::crew::{Crew, SEND, turn};
-use crate::support::Json as _;
+use super::crew::{Crew, SEND, thinking, turn};
+use crate::support::api::builder;
 use crate::support::wait::{eventually, until};
+use crate::support::{Api, Json as _};
 
 /// What a collector was told.
 #[derive(Debug, Clone, Default)]
@@ -295,6 +296,29 @@ async fn a_collector_that_is_away_changes_nothing() {
     })
     .await;
     assert_eq!(counted(&crew, "sent").await, 0);
+}
+
+#[tokio::test]
+async fn a_runtime_that_keeps_nothing_tells_its_turns_all_the_same() {
+    let collector = Collector::start().await;
+    let backend = Api::of(builder().argument("--without").argument("runtime").start());
+    let model = StubModel::start();
+    let runtime = Api::of(
+        thinking(&model)
+            .environment("BACKEND_URL", backend.server.url())
+            .environment(
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                format!("{}/x", collector.url),
+            )
+            .start(),
+    );
+    model.push(Step::tool("create_task", json!({"title": "Sub"})));
+    let answer = runtime.stranger().post(SEND, turn(json!({}))).await.ok();
+    let spans = collector.spans(4).await;
+    assert_eq!(collector.told().paths[0], "/x");
+    let root = named(&spans, "invoke_agent writer")[0];
+    assert_eq!(of(root)["stationmaster.trace_id"], answer["trace_id"]);
+    assert_eq!(named(&spans, "execute_tool create_task").len(), 1);
 }
 
 /// It takes connections and says nothing.

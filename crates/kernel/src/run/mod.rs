@@ -177,7 +177,7 @@ pub struct Detail {
     pub may_pass_cap: bool,
     /// Which trace it is in.
     pub trace: Option<String>,
-    /// What of the tenant's work it belongs to, as its caller named it; `None`: nothing in particular.
+    /// What of the tenant's work it belongs to, as its caller named it; there where `trace` is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
     /// Whose models it asks.

@@ -35,7 +35,7 @@ pub struct NewTrace {
     /// The caller's own, which several turns may share, or a new one.
     pub id: String,
     /// What of the tenant's work it belongs to, as its caller named it.
-    pub workspace: Option<String>,
+    pub workspace: String,
     /// Whose models it asks.
     pub provider: Option<String>,
 }
@@ -118,11 +118,14 @@ pub fn begin(tx: &mut dyn Tx, who: &Principal, new: &NewRun) -> Result<Begun> {
 
 /// Puts the run into this trace; tells whether it was in another one, or in none.
 fn enter_trace(run: &mut Run, new: Option<&NewTrace>) -> bool {
-    let (before, detail) = (run.detail.clone(), &mut run.detail);
-    detail.trace = new.map(|it| it.id.clone());
-    detail.workspace = new.and_then(|it| it.workspace.clone());
-    detail.provider = new.and_then(|it| it.provider.clone());
-    (&before.trace, &before.workspace) != (&detail.trace, &detail.workspace)
+    let (trace, workspace, provider) = match new.cloned() {
+        Some(new) => (Some(new.id), Some(new.workspace), new.provider),
+        None => (None, None, None),
+    };
+    let detail = &mut run.detail;
+    let is_new = (&detail.trace, &detail.workspace) != (&trace, &workspace);
+    (detail.trace, detail.workspace, detail.provider) = (trace, workspace, provider);
+    is_new
 }
 
 /// Refuses a turn of an agent that is held up or has no money left.

@@ -153,7 +153,7 @@ impl Ledger for KernelLedger {
             worst: MicroUsd(new.worst),
             trace: Some(NewTrace {
                 id: new.trace_id,
-                workspace: Some(new.workspace),
+                workspace: new.workspace,
                 provider: new.provider,
             }),
             model: new.model,

@@ -19,7 +19,7 @@ use crate::ledger::{Begun, Finished, Keyed, ModelCall, NewRun, OpenRun, Pause, T
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Caller, Toolbox};
-use crate::tracer::{TraceParent, TurnHead};
+use crate::tracer::{TraceParent, TurnEnd, TurnHead};
 use crate::usage::{Tally, Usage};
 use crate::workspace::{Prompt, PromptRequest, Workspace};
 use conversation::{Conversation, Stop};
@@ -67,7 +67,10 @@ fn told_again(known: Begun, recorder: &Recorder, began: Instant) -> Option<Ended
             recorder.replayed(&outcome, began.elapsed());
             Some(Ended::Answered(outcome))
         }
-        Begun::Paused(pause) => Some(Ended::Paused(pause)),
+        Begun::Paused(pause) => {
+            recorder.traced(|trace| trace.ended(&TurnEnd::Paused(&pause)));
+            Some(Ended::Paused(pause))
+        }
     }
 }
 

@@ -19,14 +19,14 @@ on_both!(
     what_was_reported_from_elsewhere_is_no_trace,
 );
 
-fn new(key: Option<&str>, trace: &str, workspace: Option<&str>) -> NewRun {
+fn new(key: Option<&str>, trace: &str, workspace: &str) -> NewRun {
     NewRun {
         request: "what was asked".into(),
         task: None,
         worst: MicroUsd::ZERO,
         trace: Some(NewTrace {
             id: trace.into(),
-            workspace: workspace.map(str::to_owned),
+            workspace: workspace.into(),
             provider: Some("openai".into()),
         }),
         key: key.map(str::to_owned),
@@ -76,7 +76,7 @@ fn list(
 
 fn a_turn_is_found_with_its_steps_by_its_trace_and_by_itself(store: &TestStore) {
     let writer = agent("t", "writer");
-    let run = begin(store, &writer, new(None, "trace", Some("school")));
+    let run = begin(store, &writer, new(None, "trace", "school"));
     let (who, id, fence) = (writer.clone(), run.id.clone(), run.lease.fence);
     store
         .write(move |tx| {
@@ -104,8 +104,8 @@ fn a_turn_is_found_with_its_steps_by_its_trace_and_by_itself(store: &TestStore) 
 
 fn of_the_turns_in_one_trace_the_latest_is_found(store: &TestStore) {
     let writer = agent("t", "writer");
-    let first = begin(store, &writer, new(None, "shared", None));
-    let second = begin(store, &writer, new(None, "shared", None));
+    let first = begin(store, &writer, new(None, "shared", "default"));
+    let second = begin(store, &writer, new(None, "shared", "default"));
     let found = find(store, &person("t"), "shared").unwrap();
     assert_eq!(found.run.id, second.id);
     let found = find(store, &person("t"), first.id.as_str()).unwrap();
@@ -114,10 +114,10 @@ fn of_the_turns_in_one_trace_the_latest_is_found(store: &TestStore) {
 
 fn a_turn_that_is_done_again_is_found_by_its_new_trace(store: &TestStore) {
     let writer = agent("t", "writer");
-    let run = begin(store, &writer, new(Some("k"), "first", None));
+    let run = begin(store, &writer, new(Some("k"), "first", "default"));
     let error = "no".to_owned();
     end(store, &writer, &run, Ending::Failed { error });
-    let again = begin(store, &writer, new(Some("k"), "second", Some("w")));
+    let again = begin(store, &writer, new(Some("k"), "second", "w"));
     assert_eq!(again.id, run.id);
     let found = find(store, &person("t"), "second").unwrap();
     assert_eq!(found.run.id, run.id);
@@ -133,10 +133,10 @@ fn a_list_shows_what_was_asked_for_and_counts_it(store: &TestStore) {
     let (writer, editor) = (agent("t", "writer"), agent("t", "editor"));
     let mut begun = Vec::new();
     for (hour, (who, workspace)) in (0..).zip([
-        (&writer, None),
-        (&editor, Some("w")),
-        (&writer, Some("w")),
-        (&writer, None),
+        (&writer, "default"),
+        (&editor, "w"),
+        (&writer, "w"),
+        (&writer, "default"),
     ]) {
         store.move_clock(Duration::from_secs(3600 * hour));
         begun.push(begin(
@@ -183,7 +183,7 @@ fn a_list_shows_what_was_asked_for_and_counts_it(store: &TestStore) {
 }
 
 fn nobody_sees_another_tenants_traces_and_an_agent_its_own(store: &TestStore) {
-    let run = begin(store, &agent("t", "writer"), new(None, "trace", None));
+    let run = begin(store, &agent("t", "writer"), new(None, "trace", "default"));
     for id in ["trace", run.id.as_str()] {
         for stranger in [person("u"), agent("u", "writer"), agent("t", "editor")] {
             let error = find(store, &stranger, id).unwrap_err();
