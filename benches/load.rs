@@ -48,24 +48,27 @@ impl Request {
 
     /// With a JSON body.
     pub(crate) fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Self {
-        let length = body.len().to_string();
-        let mut all = vec![
-            ("content-type", "application/json"),
-            ("content-length", length.as_str()),
-        ];
-        all.extend_from_slice(headers);
-        Self::new("POST", path, &all, body)
+        Self::with_body("POST", path, headers, body)
+    }
+
+    /// With a JSON body.
+    pub(crate) fn put(path: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::with_body("PUT", path, headers, body)
     }
 
     /// With a JSON body.
     pub(crate) fn patch(path: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::with_body("PATCH", path, headers, body)
+    }
+
+    fn with_body(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
         let length = body.len().to_string();
         let mut all = vec![
             ("content-type", "application/json"),
             ("content-length", length.as_str()),
         ];
         all.extend_from_slice(headers);
-        Self::new("PATCH", path, &all, body)
+        Self::new(method, path, &all, body)
     }
 
     fn new(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
@@ -249,6 +252,39 @@ pub(crate) fn ask_all(
         parts.sort_by_key(|(place, _)| *place);
         Ok(parts.into_iter().flat_map(|(_, bodies)| bodies).collect())
     })
+}
+
+/// Requests under way, each on a connection of its own.
+pub(crate) struct Held {
+    runtime: tokio::runtime::Runtime,
+    senders: JoinSet<Result<()>>,
+}
+
+/// Sends every request and waits for no answer.
+pub(crate) fn hold(address: SocketAddr, requests: Vec<Request>) -> Result<Held> {
+    let runtime = runtime()?;
+    let senders = runtime.block_on(async {
+        let mut senders = JoinSet::new();
+        for request in requests {
+            let mut connection = Connection::open(address).await?;
+            senders.spawn(async move { connection.exchange(&request.bytes).await?.expect_ok() });
+        }
+        Ok::<_, anyhow::Error>(senders)
+    })?;
+    Ok(Held { runtime, senders })
+}
+
+impl Held {
+    /// Waits for something while the requests are under way.
+    pub(crate) fn wait<T>(&self, until: impl Future<Output = T>) -> T {
+        self.runtime.block_on(until)
+    }
+
+    /// Waits for all answers.
+    pub(crate) fn answers(self) -> Result<()> {
+        let Self { runtime, senders } = self;
+        runtime.block_on(async { senders.join_all().await.into_iter().collect() })
+    }
 }
 
 /// Sends one request and gives the body of its answer, which must be a 200.
