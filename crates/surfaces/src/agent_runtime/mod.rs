@@ -1,6 +1,7 @@
 //! The agent runtime daemon (`/api/agents/send` and its companions), as Wombat and Clasper
 //! promise it. Section numbers in this folder are that contract's.
 
+mod budget;
 mod error;
 mod request;
 mod send;
@@ -28,6 +29,8 @@ pub struct Daemon {
     pub turns: TaskTracker,
     /// How many turns may still begin.
     pub places: Arc<Semaphore>,
+    /// Turns are kept, and paid for, in the program's own kernel.
+    pub keeps_budgets: bool,
 }
 
 /// How many turns run at once; past that a caller is told to come back.
@@ -37,6 +40,8 @@ pub const TURNS: usize = 1024;
 pub fn routes() -> OpenApiRouter<Arc<Daemon>> {
     OpenApiRouter::new()
         .routes(routes!(send::send))
+        .routes(routes!(budget::set, budget::show))
+        .routes(routes!(budget::check))
         .routes(routes!(usage::usage))
         .routes(routes!(workspace::skills))
         .routes(routes!(workspace::context))

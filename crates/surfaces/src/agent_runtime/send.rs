@@ -20,7 +20,7 @@ use super::error::{ErrorBody, Problem};
 use super::request;
 
 /// The largest body: 1 MiB (§1).
-const BODY_LIMIT: usize = 1 << 20;
+pub(super) const BODY_LIMIT: usize = 1 << 20;
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
 /// What to ask an agent.
