@@ -14,7 +14,7 @@ use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ClientCapabilities, Implementation,
     InitializeRequestParams, PaginatedRequestParams,
 };
-use rmcp::service::{NotificationContext, RoleClient, RunningService, serve_client};
+use rmcp::service::{NotificationContext, RoleClient, RunningService, ServiceError, serve_client};
 use serde_json::{Map, Value};
 use tokio::process::Child;
 
@@ -28,8 +28,11 @@ const MOST_PAGES: usize = 16;
 
 /// Why a server did not do what it was asked, in words that hold no URL and no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
+#[error("{why}")]
+pub struct Failure {
+    why: String,
+    is_lost: bool,
+}
 
 /// A tool of a server.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,7 +136,7 @@ impl Connection {
     pub async fn call(&self, tool: &str, arguments: Map<String, Value>) -> Result<Given, Failure> {
         let call = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let answer = self.running.call_tool_once(call).await;
-        match answer.map_err(|error| Failure::of(&error))? {
+        match answer.map_err(|error| Failure::of_call(&error))? {
             CallToolResponse::Complete(result) => Ok(Given::from(result)),
             _ => Err(Failure::new(
                 "it wants more input, which nobody here can give",
@@ -157,8 +160,29 @@ impl Failure {
     /// More of an error than this is of no use to anybody.
     const LONGEST: usize = 300;
 
+    /// Whether there was no answer at all, so that nobody knows what was done.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
     fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self {
+            why: message.into(),
+            is_lost: false,
+        }
+    }
+
+    fn of_call(error: &ServiceError) -> Self {
+        let failure = Self::of(error);
+        match error {
+            // The server itself said no.
+            ServiceError::McpError(_) => failure,
+            _ => Self {
+                why: format!("{failure}; it may or may not have been done"),
+                is_lost: true,
+            },
+        }
     }
 
     /// The innermost cause, which says most and names no address.
@@ -172,6 +196,6 @@ impl Failure {
         } else {
             "it does not answer as it should"
         };
-        Self(said.chars().take(Self::LONGEST).collect())
+        Self::new(said.chars().take(Self::LONGEST).collect::<String>())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use stationmaster_mcp::{Connection, Given, ServerTool};
+use stationmaster_mcp::{Connection, Failure, Given, ServerTool};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
@@ -13,16 +13,18 @@ use crate::workspace::Server;
 /// How long a list of tools is good where the server does not say that it changed.
 const FRESH: Duration = Duration::from_secs(60);
 /// How long a turn waits for a server to start, or to list its tools, whatever its own limit.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two starts of a server that failed; twice as long after each further failure.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(3);
+/// A server that makes turns wait is left alone for this many times as long as they waited.
+const REST: u32 = 6;
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Why a server did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LinkError {
     #[error("{0}")]
-    Failed(#[from] stationmaster_mcp::Failure),
+    Failed(#[from] Failure),
     #[error("it did not answer within {0} s")]
     Slow(u64),
     #[error("{0}; it is tried again in {1} s")]
@@ -81,7 +83,18 @@ impl Link {
         arguments: Map<String, Value>,
     ) -> Result<Given, LinkError> {
         let live = self.live(Instant::now() + self.patience()).await?;
-        Ok(live.connection.call(tool, arguments).await?)
+        let called = live.connection.call(tool, arguments).await;
+        if called.as_ref().is_err_and(Failure::is_lost) {
+            self.forget(&live).await;
+        }
+        Ok(called?)
+    }
+
+    /// Lets whoever needs the server next connect to it anew.
+    async fn forget(&self, lost: &Live) {
+        let mut state = self.state.lock().await;
+        let is_it = |live: &mut Live| Arc::ptr_eq(&live.connection, &lost.connection);
+        state.live.take_if(is_it);
     }
 
     fn patience(&self) -> Duration {
@@ -110,7 +123,7 @@ impl Link {
             }
             Err(error) => {
                 tracing::warn!(server = self.server.name, %error, "an MCP server is not available");
-                state.fail(&error);
+                state.fail(&error, began.elapsed());
                 Err(error)
             }
         }
@@ -149,9 +162,10 @@ impl State {
         }
     }
 
-    fn fail(&mut self, error: &LinkError) {
+    fn fail(&mut self, error: &LinkError, took: Duration) {
         let before = self.failed.as_ref();
-        let pause = before.map_or(PAUSE, |failed| LONGEST_PAUSE.min(2 * failed.pause));
+        let pause = before.map_or(PAUSE, |failed| 2 * failed.pause);
+        let pause = pause.max(REST * took).min(LONGEST_PAUSE);
         self.failed = Some(Failed {
             why: error.to_string(),
             until: Instant::now() + pause,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 use stationmaster_kernel::Handle;
 use stationmaster_mcp::{Given, ServerTool};
 use stationmaster_model::ToolSpec;
-use tokio::time::timeout;
 
 use super::link::Link;
 use crate::workspace::{SERVERS_FILE, ServerFault};
@@ -47,7 +47,7 @@ impl Offer {
                 tracing::warn!(
                     server = server.name,
                     tool = tool.name,
-                    "not offered: its name is too long"
+                    "not offered: it has no name"
                 );
                 continue;
             };
@@ -128,23 +128,13 @@ impl Offered {
         self.link.server().timeout
     }
 
-    /// What the model is told of a call; the other kind of it when the tool failed.
+    /// What the model is told of a call; the other kind of it when the tool failed. The caller bounds the
+    /// time, by the [limit](Self::limit).
     pub(crate) async fn call(&self, arguments: Map<String, Value>) -> Result<Value, String> {
-        let called = timeout(self.limit(), self.link.call(&self.tool, arguments)).await;
         let server = self.link.server();
-        let given = match called {
-            Ok(Ok(given)) => given,
-            Ok(Err(error)) => {
-                return Err(format!("the MCP server {} failed: {error}", server.name));
-            }
-            Err(_) => {
-                let seconds = self.limit().as_secs();
-                return Err(format!(
-                    "the MCP server {} gave no result within {seconds} s; it may or may not have been done",
-                    server.name
-                ));
-            }
-        };
+        let called = self.link.call(&self.tool, arguments).await;
+        let given =
+            called.map_err(|error| format!("the MCP server {} failed: {error}", server.name))?;
         let (ok, text) = (given.ok, given.text.clone());
         let told = told(given, server.result_chars);
         match ok {
@@ -189,15 +179,24 @@ fn cut(text: &str, most: usize) -> (&str, bool) {
     }
 }
 
-/// The name under which a model is offered a tool; what it may not hold becomes `_`.
+/// The name under which a model is offered a tool; what it may not hold becomes `_`, and of what is too long
+/// a digest stands for the end.
 fn offered_name(server: &str, tool: &str) -> Option<String> {
     let fits = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
-    let tool: String = tool
-        .chars()
-        .map(|it| if fits(it) { it } else { '_' })
-        .collect();
-    let name = format!("{server}{BETWEEN}{tool}");
-    (!tool.is_empty() && name.len() <= LONGEST_NAME).then_some(name)
+    let clean = tool.chars().map(|it| if fits(it) { it } else { '_' });
+    let mut name = format!("{server}{BETWEEN}");
+    name.extend(clean);
+    if name.len() > LONGEST_NAME {
+        let digest = Sha256::digest(tool.as_bytes());
+        let digest: String = digest
+            .iter()
+            .take(4)
+            .map(|it| format!("{it:02x}"))
+            .collect();
+        name.truncate(LONGEST_NAME - 1 - digest.len());
+        name = format!("{name}_{digest}");
+    }
+    (!tool.is_empty()).then_some(name)
 }
 
 #[cfg(test)]
@@ -221,7 +220,10 @@ mod tests {
         check("pages.search/all ü", Some("web__pages_search_all__"));
         check("", None);
         check(&"x".repeat(59), Some(&format!("web__{}", "x".repeat(59))));
-        check(&"x".repeat(60), None);
+        let (one, other) = ("x".repeat(60), "x".repeat(61));
+        let names = [&one, &other].map(|it| offered_name("web", it).unwrap());
+        assert!(names.iter().all(|it| it.len() == 64), "{names:?}");
+        assert_ne!(names[0], names[1]);
     }
 
     #[test]

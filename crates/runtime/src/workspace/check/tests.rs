@@ -101,18 +101,18 @@ fn what_is_wrong_with_mcp_servers_is_told() {
     write(
         dir.path(),
         "mcp.json",
-        r#"{"mcpServers": {"good": {"command": "x", "icon": "y"}, "a b": {"command": "x"}, "odd": {"args": []}}}"#,
+        "{\"mcpServers\": {\n\"good\": {\"command\": \"x\", \"icon\": \"y\"},\n\"a b\": {\"command\": \"x\"},\n\n\"odd\": {\"args\": []}}}",
     );
     check(
         dir.path(),
         &[],
         &[
             (
-                "Warning mcp.json",
+                "Warning mcp.json:2",
                 "\"good\": nothing reads its member \"icon\"",
             ),
-            ("Error mcp.json", "\"a b\": the name"),
-            ("Error mcp.json", "\"odd\": must have either"),
+            ("Error mcp.json:3", "\"a b\": the name"),
+            ("Error mcp.json:5", "\"odd\": must have either"),
         ],
     );
     write(dir.path(), "mcp.json", "{\n\"mcpServers\": {,}}");

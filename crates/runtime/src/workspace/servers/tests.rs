@@ -15,7 +15,7 @@ fn one(entry: &Value) -> Servers {
 #[test]
 fn a_program_and_an_address_are_read_with_their_defaults() {
     let file = json!({ "mcpServers": {
-        "files": { "type": "stdio", "command": "files", "args": ["--all"], "env": { "KEY": "a ${A}${B} $C" } },
+        "files": { "type": "stdio", "command": "files", "args": ["--all"], "cwd": "tools", "env": { "KEY": "a ${A}${B} $C" } },
         "web": { "url": "http://127.0.0.1:1/mcp", "headers": { "authorization": "Bearer ${A}" },
             "timeoutSec": 120, "maxResultChars": 5 },
         "off": { "command": "x", "disabled": true },
@@ -27,7 +27,7 @@ fn a_program_and_an_address_are_read_with_their_defaults() {
         "files".to_owned(),
         vec!["--all".to_owned()],
         vec![pair("PATH", "/bin"), pair("KEY", "a 12 $C")],
-        "/crew".into(),
+        "/crew/tools".into(),
     );
     let headers = [pair("authorization", "Bearer 1")];
     let address = Reach::address("http://127.0.0.1:1/mcp", &headers).unwrap();
@@ -112,7 +112,7 @@ fn a_wrong_server_is_left_out_and_says_why() {
 #[test]
 fn what_is_wrong_beside_a_server_does_not_keep_it_out() {
     let servers = read_with(
-        &json!({ "inputs": [], "mcpServers": { "a__b": { "command": "x" }, "": {}, "ok": { "command": "x", "cwd": "/" } } }),
+        &json!({ "inputs": [], "mcpServers": { "a__b": { "command": "x" }, "": {}, "ok": { "command": "x", "icon": "/" } } }),
         &[],
     );
     assert_eq!(servers.usable.len(), 1);
@@ -130,11 +130,17 @@ fn what_is_wrong_beside_a_server_does_not_keep_it_out() {
     for (text, line) in [
         ("{\n", Some(2)),
         ("[]", None),
-        ("{\"mcpServers\": []}", None),
+        ("{}", None),
+        ("{\n\"mcpServers\": []}", Some(2)),
+        ("{\"mcpServers\":\n{\n\"a\": {}}}", Some(3)),
+        (
+            "{\"mcpServers\": {\"a\": {\"command\": \"x\",\n\"args\": 1},\n\"b\": {\"command\": \"x\"}}}",
+            Some(1),
+        ),
     ] {
         let servers = read(text, Path::new("."), &Machine::default());
         let fault = &servers.faults[0];
-        assert!(fault.is_fatal && fault.server.is_none(), "{fault:?}");
+        assert!(fault.is_fatal, "{fault:?}");
         assert_eq!(fault.line, line, "{fault:?}");
     }
     let many = (0..=MOST_SERVERS).map(|it| (format!("s{it}"), json!({ "command": "x" })));

@@ -2,6 +2,8 @@
 //!
 //! One wrong server is left out and told of; the others stay.
 
+mod lines;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
@@ -11,9 +13,12 @@ use stationmaster_kernel::Handle;
 use stationmaster_mcp::Reach;
 
 use super::skills::Machine;
+use lines::Lines;
 
 /// The file, in the workspace.
 pub(crate) const FILE: &str = "mcp.json";
+/// Its member that has the servers.
+const ENTRIES: &str = "mcpServers";
 /// More servers than this are not used.
 const MOST_SERVERS: usize = 16;
 /// A server's name is a part of its tools' names, which have 64 characters at most.
@@ -22,6 +27,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(120);
 const RESULT_CHARS: usize = 20_000;
 const MOST_RESULT_CHARS: usize = 100_000;
+/// In a role's list: every tool of the server.
+const EVERY: &str = "*";
 
 /// What `mcp.json` says.
 #[derive(Debug, Default)]
@@ -61,14 +68,14 @@ impl Server {
 
     /// Whether the role is offered the tool.
     pub(crate) fn offers(&self, role: &Handle, tool: &str) -> bool {
-        let among = |names: &[String]| names.iter().any(|name| name == "*" || name == tool);
+        let among = |names: &[String]| names.iter().any(|name| name == EVERY || name == tool);
         self.roles.is_none() || self.named(role).is_some_and(among)
     }
 
     /// Whether the role's list has the tool by its name.
     pub(crate) fn lists(&self, role: &Handle, tool: &str) -> bool {
         let by_name = |names: &[String]| names.iter().any(|name| name == tool);
-        self.named(role).is_some_and(by_name)
+        tool != EVERY && self.named(role).is_some_and(by_name)
     }
 
     fn named(&self, role: &Handle) -> Option<&[String]> {
@@ -92,13 +99,16 @@ pub(super) fn read(text: &str, directory: &Path, machine: &Machine) -> Servers {
             return servers;
         }
     };
-    let Some(entries) = file.get("mcpServers").and_then(Value::as_object) else {
-        servers.tell(None, true, "has no object mcpServers".to_owned());
+    let lines = Lines::of(text);
+    let Some(entries) = file.get(ENTRIES).and_then(Value::as_object) else {
+        let line = lines.of_member(ENTRIES);
+        servers.tell(None, line, true, format!("has no object {ENTRIES}"));
         return servers;
     };
     for member in file.as_object().into_iter().flat_map(Map::keys) {
-        if member != "mcpServers" {
-            servers.tell(None, false, format!("nothing reads its member {member:?}"));
+        if member != ENTRIES {
+            let reason = format!("nothing reads its member {member:?}");
+            servers.tell(None, lines.of_member(member), false, reason);
         }
     }
     for (name, entry) in entries {
@@ -106,31 +116,32 @@ pub(super) fn read(text: &str, directory: &Path, machine: &Machine) -> Servers {
             machine,
             unread: Vec::new(),
         };
+        let line = lines.of_server(name);
         let is_full = servers.usable.len() >= MOST_SERVERS;
         match look.server(name, entry, directory) {
             Ok(Some(_)) if is_full => {
                 let reason = format!("only {MOST_SERVERS} servers are used");
-                servers.tell(Some(name), true, reason);
+                servers.tell(Some(name), line, true, reason);
             }
             Ok(Some(server)) => servers.usable.push(server),
             Ok(None) => {}
-            Err(reason) => servers.tell(Some(name), true, reason),
+            Err(reason) => servers.tell(Some(name), line, true, reason),
         }
         for member in look.unread {
             let reason = format!("nothing reads its member {member:?}");
-            servers.tell(Some(name), false, reason);
+            servers.tell(Some(name), line, false, reason);
         }
     }
     servers
 }
 
 impl Servers {
-    fn tell(&mut self, server: Option<&str>, is_fatal: bool, reason: String) {
+    fn tell(&mut self, server: Option<&str>, line: Option<usize>, is_fatal: bool, reason: String) {
         self.faults.push(ServerFault {
             server: server.map(str::to_owned),
             is_fatal,
             reason,
-            line: None,
+            line,
         });
     }
 }
@@ -141,12 +152,13 @@ struct Look<'a> {
     unread: Vec<String>,
 }
 
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 11] = [
     "type",
     "disabled",
     "command",
     "args",
     "env",
+    "cwd",
     "url",
     "headers",
     "roles",
@@ -178,7 +190,8 @@ impl Look<'_> {
                 let arguments = texts(entry, "args")?;
                 let mut environment = self.machine.basics();
                 environment.extend(self.pairs(entry, "env")?);
-                Reach::program(command, arguments, environment, directory.to_owned())
+                let place = text(entry, "cwd")?.unwrap_or_default();
+                Reach::program(command, arguments, environment, directory.join(place))
             }
             (None, Some(url)) => {
                 let headers = self.pairs(entry, "headers")?;
