@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -119,16 +120,26 @@ impl Address {
         &self,
     ) -> Result<StreamableHttpClientTransport<reqwest::Client>, Failure> {
         // Redirects are not followed: the headers would go with them.
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("stationmaster/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Failure::of(&error))?;
+            .user_agent(concat!("stationmaster/", env!("CARGO_PKG_VERSION")));
+        if self.is_this_machine() {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|error| Failure::of(&error))?;
         let config = StreamableHttpClientTransportConfig::with_uri(self.url.as_str())
             .custom_headers(self.headers.clone())
             .max_sse_event_size(LONGEST_MESSAGE);
         Ok(StreamableHttpClientTransport::with_client(client, config))
+    }
+}
+
+impl Address {
+    fn is_this_machine(&self) -> bool {
+        let host = self.url.host_str().unwrap_or_default();
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|it| it.is_loopback())
     }
 }
 

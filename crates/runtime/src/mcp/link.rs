@@ -24,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LinkError {
     #[error("{0}")]
-    Failed(#[from] Failure),
+    Failed(String),
     #[error("it did not answer within {0} s")]
     Slow(u64),
     #[error("{0}; it is tried again in {1} s")]
@@ -87,7 +87,11 @@ impl Link {
         if called.as_ref().is_err_and(Failure::is_lost) {
             self.forget(&live).await;
         }
-        Ok(called?)
+        called.map_err(|failure| self.failed(&failure))
+    }
+
+    fn failed(&self, failure: &Failure) -> LinkError {
+        LinkError::Failed(self.server.discreet(&failure.to_string()))
     }
 
     /// Lets whoever needs the server next connect to it anew.
@@ -131,13 +135,19 @@ impl Link {
 
     async fn renew(&self, before: Option<Live>) -> Result<Live, LinkError> {
         let open = before.filter(|live| live.connection.is_open());
-        let connection = match open {
-            Some(live) => live.connection,
-            None => Arc::new(Connection::open(&self.server.reach).await?),
+        let listed = async {
+            let connection = match open {
+                Some(live) => live.connection,
+                None => Arc::new(Connection::open(&self.server.reach).await?),
+            };
+            let tools = connection.tools().await?.into();
+            Ok((connection, tools))
         };
+        let listed: Result<_, Failure> = listed.await;
+        let (connection, tools) = listed.map_err(|failure| self.failed(&failure))?;
         Ok(Live {
-            tools: connection.tools().await?.into(),
             connection,
+            tools,
             listed_at: Instant::now(),
         })
     }

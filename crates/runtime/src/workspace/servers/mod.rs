@@ -3,6 +3,7 @@
 //! One wrong server is left out and told of; the others stay.
 
 mod lines;
+mod secrets;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,6 +15,7 @@ use stationmaster_mcp::Reach;
 
 use super::skills::Machine;
 use lines::Lines;
+use secrets::Secrets;
 
 /// The file, in the workspace.
 pub(crate) const FILE: &str = "mcp.json";
@@ -47,6 +49,7 @@ pub(crate) struct Server {
     /// More of a result is not told.
     pub(crate) result_chars: usize,
     roles: Option<HashMap<String, Vec<String>>>,
+    secrets: Secrets,
 }
 
 /// Something that an author of `mcp.json` should know.
@@ -76,6 +79,11 @@ impl Server {
     pub(crate) fn lists(&self, role: &Handle, tool: &str) -> bool {
         let by_name = |names: &[String]| names.iter().any(|name| name == tool);
         tool != EVERY && self.named(role).is_some_and(by_name)
+    }
+
+    /// What the server said, without what it was told of our environment.
+    pub(crate) fn discreet(&self, said: &str) -> String {
+        self.secrets.hidden_in(said)
     }
 
     fn named(&self, role: &Handle) -> Option<&[String]> {
@@ -115,6 +123,7 @@ pub(super) fn read(text: &str, directory: &Path, machine: &Machine) -> Servers {
         let mut look = Look {
             machine,
             unread: Vec::new(),
+            secrets: Secrets::default(),
         };
         let line = lines.of_server(name);
         let is_full = servers.usable.len() >= MOST_SERVERS;
@@ -150,6 +159,7 @@ impl Servers {
 struct Look<'a> {
     machine: &'a Machine,
     unread: Vec<String>,
+    secrets: Secrets,
 }
 
 const MEMBERS: [&str; 11] = [
@@ -210,12 +220,13 @@ impl Look<'_> {
                 .and_then(|it| usize::try_from(it).ok())
                 .unwrap_or(RESULT_CHARS),
             roles: roles(entry)?,
+            secrets: std::mem::take(&mut self.secrets),
         }))
     }
 
     /// Texts by name, with the variables that they name filled in.
     fn pairs(
-        &self,
+        &mut self,
         entry: &Map<String, Value>,
         member: &str,
     ) -> Result<Vec<(String, String)>, String> {
@@ -226,24 +237,10 @@ impl Look<'_> {
         let pairs = value.as_object().ok_or_else(wrong)?;
         let filled = pairs.iter().map(|(name, value)| {
             let value = value.as_str().ok_or_else(wrong)?;
-            Ok((name.clone(), fill_in(value, self.machine)?))
+            Ok((name.clone(), self.secrets.fill_in(value, self.machine)?))
         });
         filled.collect()
     }
-}
-
-/// `value` with a variable's value for each `${NAME}`.
-fn fill_in(value: &str, machine: &Machine) -> Result<String, String> {
-    let (mut filled, mut rest) = (String::new(), value);
-    while let Some((before, after)) = rest.split_once("${") {
-        let (name, behind) = after.split_once('}').ok_or("a ${ has no } behind it")?;
-        let known = machine.variable(name);
-        filled.push_str(before);
-        filled.push_str(known.ok_or_else(|| format!("needs the environment variable {name}"))?);
-        rest = behind;
-    }
-    filled.push_str(rest);
-    Ok(filled)
 }
 
 fn is_server_name(name: &str) -> bool {

@@ -20,16 +20,16 @@ fn a_program_and_an_address_are_read_with_their_defaults() {
             "timeoutSec": 120, "maxResultChars": 5 },
         "off": { "command": "x", "disabled": true },
     } });
-    let servers = read_with(&file, &[("A", "1"), ("B", "2"), ("PATH", "/bin")]);
+    let servers = read_with(&file, &[("A", "secret-1"), ("B", "2"), ("PATH", "/bin")]);
     assert_eq!(servers.faults, []);
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let program = Reach::program(
         "files".to_owned(),
         vec!["--all".to_owned()],
-        vec![pair("PATH", "/bin"), pair("KEY", "a 12 $C")],
+        vec![pair("PATH", "/bin"), pair("KEY", "a secret-12 $C")],
         "/crew/tools".into(),
     );
-    let headers = [pair("authorization", "Bearer 1")];
+    let headers = [pair("authorization", "Bearer secret-1")];
     let address = Reach::address("http://127.0.0.1:1/mcp", &headers).unwrap();
     let names: Vec<&str> = servers.usable.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["files", "web"]);
@@ -39,7 +39,13 @@ fn a_program_and_an_address_are_read_with_their_defaults() {
     assert_eq!(servers.usable[1].reach, address);
     assert_eq!(servers.usable[1].timeout, Duration::from_secs(120));
     assert_eq!(servers.usable[1].result_chars, 5);
-    assert!(!format!("{servers:?}").contains("Bearer"));
+    let shown = format!("{servers:?}");
+    assert!(
+        !shown.contains("Bearer") && !shown.contains("secret-1"),
+        "{shown}"
+    );
+    let said = servers.usable[0].discreet("no secret-1, or 2, is known");
+    assert_eq!(said, "no ***, or 2, is known");
 }
 
 #[test]
