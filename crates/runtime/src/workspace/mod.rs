@@ -195,6 +195,20 @@ impl Workspace {
         self.visit(|inner| inner.servers()).await
     }
 
+    /// The names of the MCP servers that can be used, each with whether the role is offered tools of it.
+    ///
+    /// # Errors
+    /// When `mcp.json` is there and cannot be read.
+    pub async fn servers_of(&self, role: &Handle) -> Result<Vec<(String, bool)>, WorkspaceError> {
+        let servers = self.servers().await?.usable.into_iter();
+        Ok(servers
+            .map(|server| {
+                let is_for = server.is_for(role);
+                (server.name, is_for)
+            })
+            .collect())
+    }
+
     /// Looks at the files away from the async workers.
     async fn visit<T: Send + 'static>(
         &self,
