@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use stationmaster_model::{Message, Prices, Reply, Request, ToolCall, ToolSpec, Usage};
+use stationmaster_model::{Message, Prices, Reply, Request, ToolCall, ToolSpec};
 use tokio::time::{Instant, timeout_at};
 
 use super::progress::{Calls, replay};
@@ -23,6 +23,8 @@ pub(super) struct Conversation<'a> {
     pub(super) recorder: &'a Recorder,
     pub(super) run: &'a mut dyn OpenRun,
     pub(super) deadline: Instant,
+    /// The one asked for.
+    pub(super) model_name: String,
     pub(super) system: String,
     /// What was said so far.
     pub(super) messages: Vec<Message>,
@@ -30,8 +32,8 @@ pub(super) struct Conversation<'a> {
     pub(super) spent: &'a mut Spent,
     /// What the turn had cost before it was taken up.
     pub(super) known: &'a mut Spent,
-    /// The model that answered last, which is the one asked for or its fallback.
-    pub(super) model_name: String,
+    /// The model that answered last, which is the one asked for or a fallback.
+    pub(super) answered_by: String,
     pub(super) tool_calls: Vec<ToolCallRecord>,
     /// What the next call of the model may cost is held already.
     pub(super) is_held: bool,
@@ -88,7 +90,7 @@ impl Conversation<'_> {
             self.run.hold(worst).await?;
         }
         let request = Request {
-            model: self.config.model.clone(),
+            model: self.model_name.clone(),
             system: self.system.clone(),
             messages: self.messages.clone(),
             tools,
@@ -99,7 +101,7 @@ impl Conversation<'_> {
         let asked = timeout_at(self.deadline, self.model.complete(request, self.deadline)).await;
         let reply = asked.map_err(|_| TurnError::Deadline)??;
         self.spent.add(&reply, self.prices);
-        self.model_name.clone_from(&reply.model);
+        self.answered_by.clone_from(&reply.model);
         self.recorder.model_called(round, &reply, began.elapsed());
         Ok(reply)
     }
@@ -109,6 +111,7 @@ impl Conversation<'_> {
         worst(
             self.prices,
             self.config,
+            &self.model_name,
             &self.system,
             &self.messages,
             tools,
@@ -237,6 +240,7 @@ impl Conversation<'_> {
 pub(super) fn worst(
     prices: &Prices,
     config: &Config,
+    model: &str,
     system: &str,
     messages: &[Message],
     tools: &[ToolSpec],
@@ -248,13 +252,9 @@ pub(super) fn worst(
         AROUND + tool.name.len() + tool.description.len() + tool.parameters.to_string().len()
     });
     let input = system.len() + entries.sum::<usize>() + offered.sum::<usize>();
-    let usage = Usage {
-        input_tokens: input as u64,
-        output_tokens: config.max_tokens.into(),
-        ..Usage::default()
-    };
-    let price = |model: &String| prices.cost_of(model, &usage).total_microusd();
-    let asked = std::iter::once(&config.model).chain(&config.fallback_model);
+    let price = |model: &str| prices.worst(model, input as u64, config.max_tokens.into());
+    let others = config.fallback_models.iter().map(String::as_str);
+    let asked = std::iter::once(model).chain(others);
     asked.map(price).max().unwrap_or_default()
 }
 

@@ -42,6 +42,8 @@ pub enum Ended {
 /// What a conversation begins with.
 struct Prepared {
     task: TaskRef,
+    /// The role's.
+    model: String,
     system: String,
     toolbox: Toolbox,
     opening: Vec<Message>,
@@ -193,7 +195,7 @@ impl Runtime {
             trace_id: turn.trace_id.clone(),
             request: turn.kept.clone(),
             task_id: prepared.task.id.clone(),
-            model: config.model.clone(),
+            model: prepared.model.clone(),
             worst: prepared.worst,
             deadline,
         };
@@ -302,6 +304,7 @@ impl Runtime {
         let Parts { prices, config, .. } = &*self.parts;
         let Prepared {
             task,
+            model,
             system,
             toolbox,
             opening,
@@ -316,16 +319,17 @@ impl Runtime {
             recorder,
             run,
             deadline: talk.deadline,
+            answered_by: model.clone(),
+            model_name: model,
             system,
             messages: opening,
             spent,
             known,
-            model_name: config.model.clone(),
             tool_calls: Vec::new(),
             is_held: talk.is_held,
         };
         let response = conversation.run().await?;
-        let (model, tool_calls) = (conversation.model_name, conversation.tool_calls);
+        let (model, tool_calls) = (conversation.answered_by, conversation.tool_calls);
         let outcome = Outcome {
             trace_id: turn.trace_id.clone(),
             task_id: task.id,
@@ -356,14 +360,16 @@ impl Runtime {
             system = format!("{system}\n\n{note}");
         }
         let opening = context::opening(turn);
-        let context_warning = context::warning(&system, &opening, config);
+        let model = config.model_of(turn.session.agent().role.as_str());
+        let context_warning = context::warning(model, &system, &opening, config);
         let offered = match config.offers_tools && config.tool_rounds > 0 {
             true => toolbox.specs(),
             false => Vec::new(),
         };
         Ok(Prepared {
-            worst: conversation::worst(prices, config, &system, &opening, &offered),
+            worst: conversation::worst(prices, config, model, &system, &opening, &offered),
             task,
+            model: model.to_owned(),
             system,
             toolbox,
             opening,
