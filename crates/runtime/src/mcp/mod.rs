@@ -8,6 +8,7 @@ mod offer;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::join_all;
 use stationmaster_kernel::Handle;
@@ -17,6 +18,9 @@ use crate::workspace::{SERVERS_FILE, Server, Servers, Workspace};
 use link::Link;
 
 pub(crate) use offer::{Offer, Offered};
+
+/// A link's own patience is shorter.
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
 
 /// The connections to MCP servers. Dropping it ends them.
 #[derive(Debug, Default)]
@@ -53,6 +57,29 @@ impl Hub {
             }
         }
         offer
+    }
+
+    /// How every server that the workspace names fares: the number of its tools, or why it has none.
+    pub(crate) async fn look(&self, workspace: &Workspace) -> Vec<(String, Result<usize, String>)> {
+        let servers = match workspace.servers().await {
+            Ok(servers) => servers,
+            Err(error) => return vec![(SERVERS_FILE.to_owned(), Err(error.to_string()))],
+        };
+        let faults = servers.faults.iter().filter(|fault| fault.is_fatal);
+        let faults = faults.map(|fault| {
+            let name = fault.server.as_deref().unwrap_or(SERVERS_FILE);
+            (name.to_owned(), Err(fault.reason.clone()))
+        });
+        let mut found: Vec<_> = faults.collect();
+        let links = self.links(servers);
+        let asked = links.iter().map(async |link| {
+            let tools = link.tools(Instant::now() + LONGEST_LOOK).await;
+            let tools = tools.map(|tools| tools.len());
+            let tools = tools.map_err(|error| error.to_string());
+            (link.server().name.clone(), tools)
+        });
+        found.extend(join_all(asked).await);
+        found
     }
 
     /// One link a server, in the order of the file. Whatever is not in it any more, or is set up anew, is let

@@ -117,6 +117,12 @@ impl Runtime {
         self.parts.backend.probe().await
     }
 
+    /// How every MCP server that the workspace names fares, within some ten seconds: the number of its tools,
+    /// or why it has none. Those that are not running are started.
+    pub async fn probe_servers(&self) -> Vec<(String, Result<usize, String>)> {
+        self.hub.look(&self.parts.workspace).await
+    }
+
     /// Runs one turn, or gives the answer of an earlier one with the same session and key.
     ///
     /// Dropping the future gives the turn up: whoever asks with the same key next goes on with it, and what

@@ -62,7 +62,7 @@ impl Served {
         json!({
             "command": "/bin/sh",
             "args": [script.join("server.sh"), self.records.path()],
-            "roles": { "writer": ["note", "look", "long", "fail", "tell", "die"] },
+            "roles": { "writer": ["note", "look", "long", "fail", "tell", "stay", "die"] },
         })
     }
 

@@ -1,12 +1,16 @@
 //! What a model is offered of servers, and what it is told.
 
+use std::process::Command;
+
 use serde_json::json;
 use stationmaster_testkit::model::Step;
+use tokio::task::spawn_blocking;
 
 use super::{Served, failed_with};
 use crate::agent_runtime::crew::{SEND, turn};
 use crate::support::Api;
 use crate::support::process::run;
+use crate::support::wait::PATIENCE;
 
 async fn send(api: &Api) -> serde_json::Value {
     api.stranger().post(SEND, turn(json!({}))).await.ok()
@@ -29,7 +33,7 @@ async fn a_model_calls_a_served_tool_and_sees_its_result() {
     assert_eq!(answer["tool_calls"][1]["ok"], false, "{answer}");
     assert_eq!(
         served.offered(),
-        ["note", "look", "long", "fail", "tell", "die"].map(|it| format!("web__{it}"))
+        ["note", "look", "long", "fail", "tell", "stay", "die"].map(|it| format!("web__{it}"))
     );
     assert!(
         !served.prompt().contains("Unavailable"),
@@ -125,6 +129,26 @@ async fn a_server_that_dies_is_told_of_and_started_again() {
     assert_eq!(served.lines("starts").len(), 2);
 }
 
+/// A server of its kind that hears nothing any more is ended, not left behind.
+#[tokio::test]
+async fn a_server_does_not_outlive_us() {
+    let served = Served::new();
+    served.name_one(json!({"timeoutSec": 1}));
+    let pipe = served.record("alive");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let runs = spawn_blocking(move || std::fs::read(pipe).unwrap());
+    let mut api = served.start();
+    served.model.push(Step::tool("web__stay", json!({})));
+    served.model.push(Step::text("Done."));
+    send(&api).await;
+    failed_with(&served.results(), "no result within 1 s");
+    assert!(!runs.is_finished(), "it is there still");
+    assert_eq!(api.server.stop(), 0);
+    let ended = tokio::time::timeout(PATIENCE, runs).await;
+    assert!(ended.is_ok(), "it is there still");
+}
+
 #[tokio::test]
 async fn a_secret_reaches_the_server_and_nobody_else() {
     let served = Served::new();
@@ -156,6 +180,26 @@ async fn a_secret_reaches_the_server_and_nobody_else() {
     for text in [logged, answer.to_string(), format!("{:?}", served.asked())] {
         assert!(!text.contains(secret), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_deep_look_at_health_tells_how_servers_fare() {
+    let served = Served::new();
+    served.name(&json!({"gone": {"command": "/no/such/program"}, "web": served.entry()}));
+    let api = served.start();
+    let shallow = api.stranger().get("/health").await.ok();
+    assert!(shallow["mcpServers"].is_null(), "{shallow}");
+    let deep = api.stranger().get("/health?deep=true").await.ok();
+    let [gone, web] = &deep["mcpServers"].as_array().unwrap()[..] else {
+        panic!("two servers: {deep}")
+    };
+    assert_eq!(web, &json!({"name": "web", "status": "ok", "tools": 7}));
+    assert_eq!(
+        (&gone["name"], &gone["status"]),
+        (&json!("gone"), &json!("error"))
+    );
+    assert!(gone["error"].is_string(), "{gone}");
+    assert_eq!(deep["status"], "degraded");
 }
 
 #[test]

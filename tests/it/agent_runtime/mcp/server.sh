@@ -1,7 +1,8 @@
 #!/bin/sh
 # An MCP server over standard input and output. It notes its starts and its calls in the folder $1, and holds every
-# call for as long as there is a file named hold.
+# call for as long as there is a file named hold. As long as it runs it holds the pipe named alive, if there is one.
 at=$1
+[ ! -p "$at/alive" ] || exec 9>"$at/alive"
 echo start >>"$at/starts"
 printf '%s' "$TOKEN" >"$at/token"
 env | sed 's/=.*//' | sort >"$at/environment"
@@ -23,6 +24,7 @@ while IFS= read -r line; do
 			{"name":"long","inputSchema":{"type":"object"}},
 			{"name":"fail","inputSchema":{"type":"object"}},
 			{"name":"tell","inputSchema":{"type":"object"}},
+			{"name":"stay","inputSchema":{"type":"object"}},
 			{"name":"die","inputSchema":{"type":"object"}}]}' | tr -d '\n\t'
 		echo
 		;;
@@ -35,6 +37,7 @@ while IFS= read -r line; do
 		fail) reply '{"content":[{"type":"text","text":"no such page"}],"isError":true}' ;;
 		tell) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"bad token %s"}}\n' "$id" "$TOKEN" ;;
 		die) exit 1 ;;
+		stay) exec sleep 600 ;;
 		*) text "served $tool" ;;
 		esac
 		;;
