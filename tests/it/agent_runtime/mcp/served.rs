@@ -69,9 +69,10 @@ async fn a_role_sees_what_it_is_given_and_an_edit_counts_from_the_next_turn() {
 #[tokio::test]
 async fn a_dead_server_costs_a_turn_its_tools_and_nothing_else() {
     let served = Served::new();
+    let silent = format!("echo >>{}; exec cat", served.record("silent").display());
     served.name(&json!({
         "gone": {"command": "/no/such/program"},
-        "mute": {"command": "/bin/cat", "timeoutSec": 1},
+        "mute": {"command": "/bin/sh", "args": ["-c", silent], "timeoutSec": 2},
         "rude": {"command": "/bin/sh", "args": ["-c", "echo nonsense"]},
         "odd": {"command": "x", "env": {"A": "${NOT_THERE}"}},
         "web": served.entry(),
@@ -94,6 +95,11 @@ async fn a_dead_server_costs_a_turn_its_tools_and_nothing_else() {
     }
     assert!(prompt.contains("NOT_THERE"), "{prompt}");
     assert!(!prompt.contains("server web are"), "{prompt}");
+    // The next turn does not wait for it again.
+    send(&api).await;
+    let line = "server mute are not available in this turn: it did not answer within 2 s; it is tried again in";
+    assert!(served.prompt().contains(line), "{}", served.prompt());
+    assert_eq!(served.lines("silent").len(), 1);
 }
 
 #[tokio::test]
