@@ -21,6 +21,7 @@
 mod backend;
 mod ledger;
 mod local;
+mod mcp;
 mod model;
 mod observe;
 mod session;

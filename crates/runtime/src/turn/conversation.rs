@@ -224,11 +224,13 @@ impl Conversation<'_> {
     }
 
     async fn call(&self, place: Place, call: &ToolCall) -> Result<Answer, TurnError> {
-        let until = self.deadline.min(Instant::now() + self.config.tool_time);
+        let own = self.toolbox.limit(&call.name);
+        let limit = own.unwrap_or(self.config.tool_time);
+        let until = self.deadline.min(Instant::now() + limit);
         match timeout_at(until, self.toolbox.run(place, call)).await {
             Ok(answer) => Ok(answer),
             Err(_) if Instant::now() >= self.deadline => Err(TurnError::Deadline),
-            Err(_) => Ok(self.toolbox.timed_out(self.config.tool_time)),
+            Err(_) => Ok(self.toolbox.timed_out(limit)),
         }
     }
 }

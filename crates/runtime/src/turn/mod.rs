@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::SessionKey;
 use crate::backend::{BackendError, NewDocument, NewMessage, TaskRef};
 use crate::ledger::{Begun, Finished, Keyed, NewRun, OpenRun, Pause, TakenUp};
+use crate::mcp::{Hub, Offer};
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Caller, Toolbox};
@@ -77,6 +78,7 @@ fn told_again(known: Begun, recorder: &Recorder, began: Instant) -> Option<Ended
 pub struct Runtime {
     parts: Arc<Parts>,
     tally: Arc<Tally>,
+    hub: Arc<Hub>,
 }
 
 impl Runtime {
@@ -85,6 +87,7 @@ impl Runtime {
         Self {
             parts: Arc::new(parts),
             tally: Arc::default(),
+            hub: Arc::default(),
         }
     }
 
@@ -112,6 +115,12 @@ impl Runtime {
     /// Why it does not.
     pub async fn probe_backend(&self) -> Result<(), BackendError> {
         self.parts.backend.probe().await
+    }
+
+    /// How every MCP server that the workspace names fares, within some ten seconds: the number of its tools,
+    /// or why it has none. Those that are not running are started.
+    pub async fn probe_servers(&self) -> Vec<(String, Result<usize, String>)> {
+        self.hub.look(&self.parts.workspace).await
     }
 
     /// Runs one turn, or gives the answer of an earlier one with the same session and key.
@@ -350,8 +359,12 @@ impl Runtime {
         let Parts { prices, config, .. } = &*self.parts;
         let task = by(deadline, self.open_task(turn)).await?;
         recorder.started(&task, &turn.preview);
-        let (prompt, toolbox) = by(deadline, self.read(turn, &task)).await?;
-        let system = prompt.text();
+        let (prompt, toolbox) = by(deadline, self.read(turn, &task, deadline)).await?;
+        let mut system = prompt.text();
+        // The caller's own prompt stands alone (agent-runtime §5).
+        if let Some(note) = toolbox.note().filter(|_| turn.system_prompt.is_none()) {
+            system = format!("{system}\n\n{note}");
+        }
         let opening = context::opening(turn);
         let model = config.model_of(turn.session.agent().role.as_str());
         let context_warning = context::warning(model, &system, &opening, config);
@@ -384,7 +397,12 @@ impl Runtime {
     }
 
     /// The system prompt and the tools, at the same time.
-    async fn read(&self, turn: &Turn, task: &TaskRef) -> Result<(Prompt, Toolbox), TurnError> {
+    async fn read(
+        &self,
+        turn: &Turn,
+        task: &TaskRef,
+        deadline: Instant,
+    ) -> Result<(Prompt, Toolbox), TurnError> {
         let Parts {
             backend,
             workspace,
@@ -408,7 +426,14 @@ impl Runtime {
                 Ok(Vec::new())
             }
         };
-        let (prompt, extra) = tokio::join!(prompt, extra);
+        let offer = async {
+            if config.offers_tools {
+                self.hub.offer(workspace, &who.role, deadline).await
+            } else {
+                Offer::default()
+            }
+        };
+        let (prompt, extra, offer) = tokio::join!(prompt, extra, offer);
         // A backend that cannot be reached now will hardly take the reply.
         let extra = extra.map_err(|error| TurnError::from_backend(error, ""))?;
         let prompt = prompt?;
@@ -420,7 +445,7 @@ impl Runtime {
             turn_key: turn.turn_key.clone(),
             skills: prompt.loader(),
         };
-        Ok((prompt, Toolbox::new(caller, extra)))
+        Ok((prompt, Toolbox::new(caller, extra, offer)))
     }
 }
 
