@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
-use crate::measured::{Measured, Meter};
+use crate::measured::{Measured, Meter, Used};
 
 /// Stands for a number of as many digits that no two requests share.
 pub(crate) const NUMBER: &str = "############";
@@ -117,18 +117,7 @@ pub(crate) fn run(
         let used = meter.stop()?;
         shared.over.store(true, Ordering::Relaxed);
         let latencies = senders.join_all().await.concat();
-        let first_error = shared.first_error();
-        let measured = Measured::new(latencies, &used).with_context(|| {
-            format!(
-                "the first error: {}",
-                first_error.as_deref().unwrap_or("none")
-            )
-        })?;
-        Ok(Measured {
-            errors: shared.errors.load(Ordering::Relaxed),
-            first_error,
-            ..measured
-        })
+        shared.measured(latencies, &used)
     })
 }
 
@@ -178,18 +167,7 @@ pub(crate) fn each(
         }
         let latencies = senders.join_all().await.concat();
         let used = meter.stop()?;
-        let first_error = shared.first_error();
-        let measured = Measured::new(latencies, &used).with_context(|| {
-            format!(
-                "the first error: {}",
-                first_error.as_deref().unwrap_or("none")
-            )
-        })?;
-        Ok(Measured {
-            errors: shared.errors.load(Ordering::Relaxed),
-            first_error,
-            ..measured
-        })
+        shared.measured(latencies, &used)
     })
 }
 
@@ -314,6 +292,21 @@ struct Shared {
 }
 
 impl Shared {
+    fn measured(&self, latencies: Vec<u32>, used: &Used) -> Result<Measured> {
+        let first_error = self.first_error();
+        let measured = Measured::new(latencies, used).with_context(|| {
+            format!(
+                "the first error: {}",
+                first_error.as_deref().unwrap_or("none")
+            )
+        })?;
+        Ok(Measured {
+            errors: self.errors.load(Ordering::Relaxed),
+            first_error,
+            ..measured
+        })
+    }
+
     fn failed(&self, error: &anyhow::Error) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         self.lock().get_or_insert_with(|| format!("{error:#}"));
