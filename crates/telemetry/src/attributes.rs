@@ -15,6 +15,7 @@ pub(crate) const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
 pub(crate) const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
 pub(crate) const OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
 pub(crate) const CACHED_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
+pub(crate) const CACHE_WRITE_TOKENS: &str = "gen_ai.usage.cache_creation.input_tokens";
 pub(crate) const REASONING_TOKENS: &str = "gen_ai.usage.reasoning.output_tokens";
 pub(crate) const TOOL_NAME: &str = "gen_ai.tool.name";
 pub(crate) const TOOL_CALL_ID: &str = "gen_ai.tool.call.id";
@@ -38,6 +39,16 @@ pub(crate) const COST: &str = "stationmaster.cost_microusd";
 
 /// In bytes, of an attribute that somebody else chose.
 const LONGEST: usize = 256;
+
+/// A provider as the conventions call it.
+pub(crate) fn provider(name: &str) -> &str {
+    match name {
+        "google" => "gcp.gemini",
+        "mistral" => "mistral_ai",
+        "xai" => "x_ai",
+        other => other,
+    }
+}
 
 /// A text of bounded length.
 pub(crate) fn text(name: &'static str, value: &str) -> KeyValue {

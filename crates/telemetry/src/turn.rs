@@ -54,7 +54,10 @@ impl Tracer for Turns {
             KeyValue::new(names::AGENT_NAME, role.to_string()),
             KeyValue::new(names::TENANT, tenant.to_string()),
         ];
-        common.extend(turn.provider.map(|it| text(names::PROVIDER, it)));
+        common.extend(
+            turn.provider
+                .map(|it| text(names::PROVIDER, names::provider(it))),
+        );
         Box::new(Turn {
             // Whoever keeps the trace that this is part of decides whether it is kept.
             queue: parent
@@ -320,7 +323,7 @@ impl Drop for Turn {
     }
 }
 
-fn answered(reply: &Reply) -> [KeyValue; 6] {
+fn answered(reply: &Reply) -> [KeyValue; 7] {
     let usage = reply.usage;
     [
         text(names::RESPONSE_MODEL, &reply.model),
@@ -328,6 +331,7 @@ fn answered(reply: &Reply) -> [KeyValue; 6] {
         count(names::INPUT_TOKENS, usage.input_tokens),
         count(names::OUTPUT_TOKENS, usage.output_tokens),
         count(names::CACHED_TOKENS, usage.cached_tokens),
+        count(names::CACHE_WRITE_TOKENS, usage.cache_write_tokens),
         count(names::REASONING_TOKENS, usage.reasoning_tokens),
     ]
 }

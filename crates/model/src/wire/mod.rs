@@ -6,6 +6,7 @@
 
 pub(crate) mod anthropic;
 pub(crate) mod openai;
+pub(crate) mod responses;
 
 use std::collections::HashSet;
 

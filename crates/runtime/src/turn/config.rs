@@ -1,5 +1,6 @@
 //! What a runtime is made of.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,12 +35,14 @@ pub struct Parts {
 /// The settings of a runtime. [`Config::new`] fills in the contract's defaults.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Asked in every turn, as the provider spells it.
+    /// Asked in the turns of every role without a model of its own, as the provider spells it.
     pub model: String,
     /// Whose models these are, for traces.
     pub provider: Option<String>,
-    /// Asked where that one gives no answer.
-    pub fallback_model: Option<String>,
+    /// The models of roles that have their own.
+    pub models_by_role: HashMap<String, String>,
+    /// Asked where that one gives no answer, in this order.
+    pub fallback_models: Vec<String>,
     /// The title of the task for turns that name none.
     pub default_task: Option<String>,
     /// For finding the task, the model and its tools together.
@@ -66,7 +69,8 @@ impl Config {
         Self {
             model: model.into(),
             provider: None,
-            fallback_model: None,
+            models_by_role: HashMap::new(),
+            fallback_models: Vec::new(),
             default_task: None,
             deadline: Duration::from_secs(120),
             posting_time: Duration::from_secs(30),
@@ -77,5 +81,10 @@ impl Config {
             tool_time: Duration::from_secs(30),
             context_warning_percent: 75.0,
         }
+    }
+    /// The model of the role's turns.
+    #[must_use]
+    pub fn model_of(&self, role: &str) -> &str {
+        self.models_by_role.get(role).unwrap_or(&self.model)
     }
 }

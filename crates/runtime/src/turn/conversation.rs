@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use stationmaster_model::{Message, Prices, Reply, Request, ToolCall, ToolSpec, Usage};
+use stationmaster_model::{Message, Prices, Reply, Request, ToolCall, ToolSpec};
 use tokio::time::{Instant, timeout_at};
 
 use super::progress::{Calls, replay};
@@ -24,6 +24,8 @@ pub(super) struct Conversation<'a> {
     pub(super) recorder: &'a Recorder,
     pub(super) run: &'a mut dyn OpenRun,
     pub(super) deadline: Instant,
+    /// The one asked for.
+    pub(super) model_name: String,
     pub(super) system: String,
     /// What was said so far.
     pub(super) messages: Vec<Message>,
@@ -31,8 +33,8 @@ pub(super) struct Conversation<'a> {
     pub(super) spent: &'a mut Spent,
     /// What the turn had cost before it was taken up.
     pub(super) known: &'a mut Spent,
-    /// The model that answered last, which is the one asked for or its fallback.
-    pub(super) model_name: String,
+    /// The model that answered last, which is the one asked for or a fallback.
+    pub(super) answered_by: String,
     /// How the call went that gave the last answer.
     pub(super) last_call: ModelCall,
     pub(super) tool_calls: Vec<ToolCallRecord>,
@@ -91,7 +93,7 @@ impl Conversation<'_> {
             self.run.hold(worst).await?;
         }
         let request = Request {
-            model: self.config.model.clone(),
+            model: self.model_name.clone(),
             system: self.system.clone(),
             messages: self.messages.clone(),
             tools,
@@ -106,7 +108,7 @@ impl Conversation<'_> {
         self.recorder.traced(|trace| {
             trace.model_called(&ModelSpan {
                 round,
-                model: &self.config.model,
+                model: &self.model_name,
                 max_tokens: self.config.max_tokens,
                 temperature: self.config.temperature,
                 system: &self.system,
@@ -117,7 +119,7 @@ impl Conversation<'_> {
         });
         let reply = result?;
         self.spent.add(&reply, self.prices);
-        self.model_name.clone_from(&reply.model);
+        self.answered_by.clone_from(&reply.model);
         self.recorder.model_called(round, &reply, took);
         self.last_call = ModelCall::of(&reply, took);
         Ok(reply)
@@ -128,6 +130,7 @@ impl Conversation<'_> {
         worst(
             self.prices,
             self.config,
+            &self.model_name,
             &self.system,
             &self.messages,
             tools,
@@ -250,11 +253,13 @@ impl Conversation<'_> {
     }
 
     async fn call(&self, place: Place, call: &ToolCall) -> Result<Answer, TurnError> {
-        let until = self.deadline.min(Instant::now() + self.config.tool_time);
+        let own = self.toolbox.limit(&call.name);
+        let limit = own.unwrap_or(self.config.tool_time);
+        let until = self.deadline.min(Instant::now() + limit);
         match timeout_at(until, self.toolbox.run(place, call)).await {
             Ok(answer) => Ok(answer),
             Err(_) if Instant::now() >= self.deadline => Err(TurnError::Deadline),
-            Err(_) => Ok(self.toolbox.timed_out(self.config.tool_time)),
+            Err(_) => Ok(self.toolbox.timed_out(limit)),
         }
     }
 }
@@ -264,6 +269,7 @@ impl Conversation<'_> {
 pub(super) fn worst(
     prices: &Prices,
     config: &Config,
+    model: &str,
     system: &str,
     messages: &[Message],
     tools: &[ToolSpec],
@@ -275,13 +281,9 @@ pub(super) fn worst(
         AROUND + tool.name.len() + tool.description.len() + tool.parameters.to_string().len()
     });
     let input = system.len() + entries.sum::<usize>() + offered.sum::<usize>();
-    let usage = Usage {
-        input_tokens: input as u64,
-        output_tokens: config.max_tokens.into(),
-        ..Usage::default()
-    };
-    let price = |model: &String| prices.cost_of(model, &usage).total_microusd();
-    let asked = std::iter::once(&config.model).chain(&config.fallback_model);
+    let price = |model: &str| prices.worst(model, input as u64, config.max_tokens.into());
+    let others = config.fallback_models.iter().map(String::as_str);
+    let asked = std::iter::once(model).chain(others);
     asked.map(price).max().unwrap_or_default()
 }
 

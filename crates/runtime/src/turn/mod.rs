@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::SessionKey;
 use crate::backend::{BackendError, NewDocument, NewMessage, TaskRef};
 use crate::ledger::{Begun, Finished, Keyed, ModelCall, NewRun, OpenRun, Pause, TakenUp};
+use crate::mcp::{Hub, Offer};
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Caller, Toolbox};
@@ -42,6 +43,8 @@ pub enum Ended {
 /// What a conversation begins with.
 struct Prepared {
     task: TaskRef,
+    /// The role's.
+    model: String,
     system: String,
     toolbox: Toolbox,
     opening: Vec<Message>,
@@ -79,6 +82,7 @@ fn told_again(known: Begun, recorder: &Recorder, began: Instant) -> Option<Ended
 pub struct Runtime {
     parts: Arc<Parts>,
     tally: Arc<Tally>,
+    hub: Arc<Hub>,
 }
 
 impl Runtime {
@@ -87,6 +91,7 @@ impl Runtime {
         Self {
             parts: Arc::new(parts),
             tally: Arc::default(),
+            hub: Arc::default(),
         }
     }
 
@@ -114,6 +119,12 @@ impl Runtime {
     /// Why it does not.
     pub async fn probe_backend(&self) -> Result<(), BackendError> {
         self.parts.backend.probe().await
+    }
+
+    /// How every MCP server that the workspace names fares, within some ten seconds: the number of its tools,
+    /// or why it has none. Those that are not running are started.
+    pub async fn probe_servers(&self) -> Vec<(String, Result<usize, String>)> {
+        self.hub.look(&self.parts.workspace).await
     }
 
     /// Runs one turn, or gives the answer of an earlier one with the same session and key.
@@ -181,7 +192,7 @@ impl Runtime {
                 parent: parent.and_then(TraceParent::parse),
                 agent,
                 provider: config.provider.as_deref(),
-                model: &config.model,
+                model: config.model_of(agent.role.as_str()),
             })
         });
         Recorder::new(observer.clone(), trace, trace_id.to_owned(), agent.clone())
@@ -212,7 +223,7 @@ impl Runtime {
             provider: config.provider.clone(),
             request: turn.kept.clone(),
             task_id: prepared.task.id.clone(),
-            model: config.model.clone(),
+            model: prepared.model.clone(),
             worst: prepared.worst,
             deadline,
         };
@@ -321,6 +332,7 @@ impl Runtime {
         let Parts { prices, config, .. } = &*self.parts;
         let Prepared {
             task,
+            model,
             system,
             toolbox,
             opening,
@@ -335,17 +347,18 @@ impl Runtime {
             recorder,
             run,
             deadline: talk.deadline,
+            answered_by: model.clone(),
+            model_name: model,
             system,
             messages: opening,
             spent,
             known,
-            model_name: config.model.clone(),
             last_call: ModelCall::default(),
             tool_calls: Vec::new(),
             is_held: talk.is_held,
         };
         let response = conversation.run().await?;
-        let (model, tool_calls) = (conversation.model_name, conversation.tool_calls);
+        let (model, tool_calls) = (conversation.answered_by, conversation.tool_calls);
         let last_call = conversation.last_call;
         let outcome = Outcome {
             trace_id: turn.trace_id.clone(),
@@ -371,17 +384,23 @@ impl Runtime {
         let Parts { prices, config, .. } = &*self.parts;
         let task = by(deadline, self.open_task(turn)).await?;
         recorder.started(&task, &turn.preview);
-        let (prompt, toolbox) = by(deadline, self.read(turn, &task)).await?;
-        let system = prompt.text();
+        let (prompt, toolbox) = by(deadline, self.read(turn, &task, deadline)).await?;
+        let mut system = prompt.text();
+        // The caller's own prompt stands alone (agent-runtime §5).
+        if let Some(note) = toolbox.note().filter(|_| turn.system_prompt.is_none()) {
+            system = format!("{system}\n\n{note}");
+        }
         let opening = context::opening(turn);
-        let context_warning = context::warning(&system, &opening, config);
+        let model = config.model_of(turn.session.agent().role.as_str());
+        let context_warning = context::warning(model, &system, &opening, config);
         let offered = match config.offers_tools && config.tool_rounds > 0 {
             true => toolbox.specs(),
             false => Vec::new(),
         };
         Ok(Prepared {
-            worst: conversation::worst(prices, config, &system, &opening, &offered),
+            worst: conversation::worst(prices, config, model, &system, &opening, &offered),
             task,
+            model: model.to_owned(),
             system,
             toolbox,
             opening,
@@ -403,7 +422,12 @@ impl Runtime {
     }
 
     /// The system prompt and the tools, at the same time.
-    async fn read(&self, turn: &Turn, task: &TaskRef) -> Result<(Prompt, Toolbox), TurnError> {
+    async fn read(
+        &self,
+        turn: &Turn,
+        task: &TaskRef,
+        deadline: Instant,
+    ) -> Result<(Prompt, Toolbox), TurnError> {
         let Parts {
             backend,
             workspace,
@@ -427,7 +451,14 @@ impl Runtime {
                 Ok(Vec::new())
             }
         };
-        let (prompt, extra) = tokio::join!(prompt, extra);
+        let offer = async {
+            if config.offers_tools {
+                self.hub.offer(workspace, &who.role, deadline).await
+            } else {
+                Offer::default()
+            }
+        };
+        let (prompt, extra, offer) = tokio::join!(prompt, extra, offer);
         // A backend that cannot be reached now will hardly take the reply.
         let extra = extra.map_err(|error| TurnError::from_backend(error, ""))?;
         let prompt = prompt?;
@@ -439,7 +470,7 @@ impl Runtime {
             turn_key: turn.turn_key.clone(),
             skills: prompt.loader(),
         };
-        Ok((prompt, Toolbox::new(caller, extra)))
+        Ok((prompt, Toolbox::new(caller, extra, offer)))
     }
 }
 

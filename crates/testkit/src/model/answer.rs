@@ -61,10 +61,11 @@ fn is_stream(request: &Value) -> bool {
     request["stream"] == true
 }
 
-/// The last thing the user said, in either format.
+/// The last thing the user said, in whatever format.
 fn last_user_text(request: &Value) -> String {
-    let messages = request["messages"]
-        .as_array()
+    let messages = request.get("messages").or(request.get("input"));
+    let messages = messages
+        .and_then(Value::as_array)
         .map(Vec::as_slice)
         .unwrap_or_default();
     let of_user = messages
@@ -113,7 +114,7 @@ fn event_stream(body: Body) -> Response<Body> {
 fn status(format: Format, code: u16, retry_after: Option<u64>, body: Value) -> Response<Body> {
     let message = format!("the stub was told to answer {code}");
     let body = match (body, format) {
-        (Value::Null, Format::OpenAi) => {
+        (Value::Null, Format::OpenAi | Format::Responses) => {
             json!({"error": {"message": message, "type": "stub_error", "param": null, "code": null}})
         }
         (Value::Null, Format::Anthropic) => {
