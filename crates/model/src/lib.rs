@@ -44,5 +44,7 @@ pub use config::{Config, ConfigError, Retry};
 pub use demo::MODEL as DEMO_MODEL;
 pub use prices::{Cost, PriceError, Prices};
 pub use provider::Provider;
-pub use types::{Error, ErrorKind, Message, Reply, Request, Stop, ToolCall, ToolSpec, Usage};
+pub use types::{
+    Error, ErrorKind, Message, Reply, Request, Schema, Stop, ToolCall, ToolSpec, Usage,
+};
 pub use window::context_window;

@@ -395,7 +395,7 @@ impl Runtime {
         let context_warning = context::warning(model, &system, &opening, config);
         let offered = match config.offers_tools && config.tool_rounds > 0 {
             true => toolbox.specs(),
-            false => Vec::new(),
+            false => Arc::default(),
         };
         Ok(Prepared {
             worst: conversation::worst(prices, config, model, &system, &opening, &offered),
