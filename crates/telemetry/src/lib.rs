@@ -10,6 +10,7 @@
 
 mod attributes;
 mod content;
+mod ids;
 mod queue;
 mod turn;
 
