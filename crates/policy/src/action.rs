@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::agent::{UnknownWord, words};
-use crate::{Fault, Rules};
+use crate::given::{Given, Sort};
+use crate::rules::ToolKind;
+use crate::{Fault, Rules, facts};
 
 /// What kind of action it is (§2, PolicyActionType).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -132,6 +134,24 @@ impl Action {
         }
     }
 
+    /// Whether the tool is given places that the action's own path and address do not say, such as where a
+    /// file is moved to.
+    #[must_use]
+    pub fn has_other_places(&self, rules: &Rules) -> bool {
+        !self.other_places(rules).is_empty()
+    }
+
+    /// Where a shell starts is left out: of a command, its words are what an approval is about.
+    fn other_places(&self, rules: &Rules) -> Vec<Given<'_>> {
+        let mut places = facts::places(rules, self);
+        places.retain(|place| matches!(place.sort, Sort::Path | Sort::Address));
+        if facts::kind(rules, self) == ToolKind::Shell {
+            places.clear();
+        }
+        places.sort_by_key(|place| (place.name, place.text));
+        places
+    }
+
     /// What an approval of exactly this action is bound to: SHA-256 in hex of the tool and its command,
     /// path or address. What has none of these is known by all that it is given, so that a yes to one
     /// e-mail is no yes to the next.
@@ -164,7 +184,11 @@ impl Action {
         if self.method.as_deref().is_some_and(|method| method != "GET") {
             part("method", self.method.as_deref().unwrap_or_default());
         }
-        if !is_bound {
+        if is_bound {
+            for place in self.other_places(rules) {
+                part(place.name, place.text);
+            }
+        } else {
             part("content", self.content.as_deref().unwrap_or_default());
             let mut names: Vec<&String> = self.args.keys().collect();
             names.sort_unstable();

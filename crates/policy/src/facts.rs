@@ -5,13 +5,11 @@ use serde_json::Value;
 use crate::document::Raised;
 use crate::files::Access;
 use crate::finding::{Findings, Violation};
+use crate::given::{self, DEEPEST, Given, Sort};
 use crate::path::Place;
 use crate::rules::ToolKind;
 use crate::shell::{self, Surroundings};
 use crate::{Action, ActionKind, Agent, Risk, Rules, host, network, secret, words};
-
-/// How deep into a tool's arguments is looked.
-const DEEPEST: usize = 32;
 
 /// Whether an action makes a new agent.
 pub(crate) fn is_spawn(rules: &Rules, action: &Action) -> bool {
@@ -20,6 +18,27 @@ pub(crate) fn is_spawn(rules: &Rules, action: &Action) -> bool {
             .tool
             .as_deref()
             .is_some_and(|tool| rules.kind(tool) == ToolKind::Spawn)
+}
+
+/// What an action's tool is judged by.
+pub(crate) fn kind(rules: &Rules, action: &Action) -> ToolKind {
+    match (action.kind, &action.tool) {
+        (ActionKind::ToolCall, Some(tool)) => rules.kind(tool),
+        (ActionKind::ToolCall, None) | (ActionKind::Transition, _) => ToolKind::Other,
+        (ActionKind::FileWrite, _) => ToolKind::Write,
+        (ActionKind::Network, _) => ToolKind::Fetch,
+        (ActionKind::Spawn, _) => ToolKind::Spawn,
+    }
+}
+
+/// The places that an action is given beside its own path and address.
+pub(crate) fn places<'a>(rules: &Rules, action: &'a Action) -> Vec<Given<'a>> {
+    let tool = action.tool.as_deref().unwrap_or_default();
+    if rules.redacts(tool) {
+        // Texts of one's own.
+        return Vec::new();
+    }
+    given::places(&action.args, kind(rules, action), tool)
 }
 
 /// Finds out all of it; returns the kinds of secrets that were seen.
@@ -32,22 +51,31 @@ pub(crate) fn gather(
 ) -> Vec<&'static str> {
     let place = Place::new(agent.workspace.as_deref(), agent.home.as_deref());
     let tool = action.tool.as_deref();
-    let kind = match action.kind {
-        ActionKind::ToolCall => tool.map_or(ToolKind::Other, |tool| rules.kind(tool)),
-        ActionKind::FileWrite => ToolKind::Write,
-        ActionKind::Network => ToolKind::Fetch,
-        ActionKind::Spawn => ToolKind::Spawn,
-        ActionKind::Transition => ToolKind::Other,
-    };
+    let kind = kind(rules, action);
     let base = base_risk(rules, action, kind);
     command(rules, action, kind, &place, found);
-    path(rules, action, kind, base, &place, found);
-    address(rules, action, kind, found);
+    let access = access(kind, base);
+    if let Some(path) = &action.path {
+        check_path(rules, path, access, &place, found);
+    }
+    let is_plain = is_plain_fetch(action, kind);
+    address(rules, action, is_plain, found);
+    let places = places(rules, action);
+    for given in &places {
+        match given.sort {
+            Sort::Path => check_path(rules, given.text, access, &place, found),
+            Sort::Address => rules.network.check(given.text, is_plain, found),
+            Sort::Hint => hint(rules, given.text, kind, &place, found),
+        }
+    }
+    let is_given = |sort| places.iter().any(|given| given.sort == sort);
     // What is judged by what it is given has no other risk; the rest has its tool's.
     let is_judged = match kind {
         ToolKind::Shell => action.command.is_some(),
-        ToolKind::Read | ToolKind::Write => action.path.is_some(),
-        ToolKind::Fetch => action.url.is_some() || action.domain.is_some(),
+        ToolKind::Read | ToolKind::Write => action.path.is_some() || is_given(Sort::Path),
+        ToolKind::Fetch => {
+            action.url.is_some() || action.domain.is_some() || is_given(Sort::Address)
+        }
         ToolKind::Spawn | ToolKind::Other => false,
     };
     if !is_judged {
@@ -114,27 +142,40 @@ fn command(rules: &Rules, action: &Action, kind: ToolKind, place: &Place, found:
 }
 
 /// A tool that is not known to read is taken to write, unless it is harmless.
-fn path(
-    rules: &Rules,
-    action: &Action,
-    kind: ToolKind,
-    base: Risk,
-    place: &Place,
-    found: &mut Findings,
-) {
-    let Some(path) = &action.path else { return };
-    let access = match kind {
+fn access(kind: ToolKind, base: Risk) -> Access {
+    match kind {
         ToolKind::Write => Access::Write,
         ToolKind::Read => Access::Read,
         // A shell's path is the directory that it starts in.
         ToolKind::Shell => Access::Read,
         ToolKind::Fetch | ToolKind::Spawn | ToolKind::Other if base == Risk::Green => Access::Read,
         ToolKind::Fetch | ToolKind::Spawn | ToolKind::Other => Access::Write,
-    };
-    rules.files.check(path, access, place, found);
+    }
 }
 
-fn address(rules: &Rules, action: &Action, kind: ToolKind, found: &mut Findings) {
+/// A path may be an address, of a file here or of something elsewhere.
+fn check_path(rules: &Rules, path: &str, access: Access, place: &Place, found: &mut Findings) {
+    if given::is_url(path) {
+        rules.network.check(path, access == Access::Read, found);
+    }
+    rules.files.check(&given::local(path), access, place, found);
+}
+
+/// What only may be a place is judged for what no approval opens.
+fn hint(rules: &Rules, text: &str, kind: ToolKind, place: &Place, found: &mut Findings) {
+    if given::is_url(text) {
+        if let Some(target) = host::target(text) {
+            rules.network.check_denied(&target, found);
+        }
+        return;
+    }
+    let path = given::local(text);
+    let located = place.locate(&path);
+    let is_write = kind == ToolKind::Write;
+    rules.files.check_denied(&path, &located, is_write, found);
+}
+
+fn is_plain_fetch(action: &Action, kind: ToolKind) -> bool {
     let method = action
         .method
         .as_deref()
@@ -147,7 +188,10 @@ fn address(rules: &Rules, action: &Action, kind: ToolKind, found: &mut Findings)
         || ["body", "data", "json", "form"]
             .iter()
             .any(|name| action.args.contains_key(*name));
-    let is_plain = kind == ToolKind::Fetch && matches!(method, "GET" | "HEAD") && !sends;
+    kind == ToolKind::Fetch && matches!(method, "GET" | "HEAD") && !sends
+}
+
+fn address(rules: &Rules, action: &Action, is_plain: bool, found: &mut Findings) {
     match &action.url {
         Some(url) if !host::may_be_url(url) => network::deny_invalid(url, found),
         Some(url) => rules.network.check(url, is_plain, found),

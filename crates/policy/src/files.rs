@@ -87,8 +87,10 @@ impl FileRules {
         if self.check_denied(path, &located, is_write, found) {
             return;
         }
-        let is_sound =
-            path.len() <= LONGEST && !path.is_empty() && !path.contains(char::is_control);
+        let is_sound = path.len() <= LONGEST
+            && !path.is_empty()
+            && !path.contains(char::is_control)
+            && !located.is_unknown();
         let is_listed = is_sound
             && if is_write {
                 self.may_write(&located)

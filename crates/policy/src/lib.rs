@@ -17,6 +17,7 @@ pub mod document;
 mod facts;
 mod files;
 mod finding;
+mod given;
 mod host;
 mod network;
 mod path;

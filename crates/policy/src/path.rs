@@ -37,7 +37,14 @@ impl Place {
     /// Where a path leads from here.
     pub(crate) fn locate<'a>(&'a self, written: &'a str) -> Located<'a> {
         let mut segments: Vec<&str> = Vec::with_capacity(16);
-        let rest = if let Some(rest) = written.strip_prefix('~') {
+        let home = written
+            .strip_prefix('~')
+            .or_else(|| variable(written, "HOME"));
+        let workspace = variable(written, "WORKSPACE").or_else(|| variable(written, "PWD"));
+        let rest = if let Some(rest) = workspace {
+            segments.extend(self.workspace.iter().map(String::as_str));
+            rest
+        } else if let Some(rest) = home {
             let (user, rest) = rest.split_once('/').unwrap_or((rest, ""));
             match (&self.home, user) {
                 (Some(home), "") => segments.extend(home.iter().map(String::as_str)),
@@ -71,6 +78,7 @@ impl Place {
         Located {
             place: self,
             climbs: written.split('/').any(|segment| segment == ".."),
+            is_unknown: workspace.is_none() && home.is_none() && has_variable(written),
             segments,
             in_workspace,
             beside_workspace,
@@ -86,6 +94,7 @@ pub(crate) struct Located<'a> {
     place: &'a Place,
     segments: Vec<&'a str>,
     climbs: bool,
+    is_unknown: bool,
     in_workspace: Option<usize>,
     beside_workspace: Option<usize>,
     own_home: Option<usize>,
@@ -97,6 +106,30 @@ impl Located<'_> {
     pub(crate) fn escapes(&self) -> bool {
         self.climbs && self.in_workspace.is_none()
     }
+
+    /// It begins with a variable of which nobody knows what it stands for.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.is_unknown
+    }
+}
+
+/// What follows a variable at a path's beginning: `$NAME` or `${NAME}`, alone or before a `/`.
+fn variable<'a>(written: &'a str, name: &str) -> Option<&'a str> {
+    let rest = written.strip_prefix('$')?;
+    let plain = rest.strip_prefix(name);
+    let braced = || {
+        rest.strip_prefix('{')?
+            .strip_prefix(name)?
+            .strip_prefix('}')
+    };
+    let rest = plain.or_else(braced)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+/// Whether a path begins with a variable; `$id.tsx` is the name of a file.
+fn has_variable(written: &str) -> bool {
+    let rest = written.strip_prefix('$').unwrap_or_default();
+    rest.starts_with('{') || rest.starts_with(|letter: char| letter.is_ascii_uppercase())
 }
 
 fn split(path: &str) -> Vec<&str> {

@@ -5,6 +5,10 @@ use proptest::prelude::*;
 use stationmaster_policy::{Action, Agent, Context, Decision, Rank, Risk, Rules, Status, decide};
 
 fn judge(command: &str) -> (Decision, Risk) {
+    judge_action(&Action::command("exec", command))
+}
+
+fn judge_action(action: &Action) -> (Decision, Risk) {
     let agent = Agent {
         rank: Rank::Specialist,
         status: Status::Active,
@@ -13,8 +17,7 @@ fn judge(command: &str) -> (Decision, Risk) {
         home: Some("/home/agent".to_owned()),
         can_spawn: true,
     };
-    let action = Action::command("exec", command);
-    let verdict = decide(&Rules::built_in(), &action, &agent, &Context::default());
+    let verdict = decide(&Rules::built_in(), action, &agent, &Context::default());
     (verdict.decision, verdict.risk)
 }
 
@@ -198,5 +201,34 @@ proptest! {
         joint in prop::sample::select(&["", " "][..]),
     ) {
         judge(&parts.join(joint));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_closed_path_is_found_under_any_name(
+        name in "[a-zA-Z_]{1,12}",
+        path in prop::sample::select(&["/etc/x", "~/.ssh/x", "$HOME/.aws/x", "file:///etc/x", "../../../../../etc/x", ".env", "sub/.env"][..]),
+        tool in prop::sample::select(&["read", "list_dir", "glob", "write", "rename_file", "edit"][..]),
+        how in 0_usize..4,
+    ) {
+        prop_assume!(!["type", "tool", "toolName", "args", "command", "cmd", "targetStatus", "url", "uri"].contains(&name.as_str()));
+        let folded = name.replace('_', "").to_ascii_lowercase();
+        let texts = ["content", "text", "body", "find", "search", "note", "code", "data", "json", "form", "diff", "patch", "query", "q", "title", "prompt", "reason", "regex"];
+        prop_assume!(!texts.contains(&folded.as_str()));
+        let value = match how {
+            0 => serde_json::json!({ &name: path }),
+            1 => serde_json::json!({ "args": { "path": "output/a", "more": [{ &name: path }] } }),
+            2 => serde_json::json!({ "path": "docs/a", "more": { &name: ["b", path] } }),
+            _ => serde_json::json!({ "more": [[{ &name: [path] }]] }),
+        };
+        let mut object = value.as_object().unwrap().clone();
+        object.insert("type".to_owned(), "TOOL_CALL".into());
+        object.insert("tool".to_owned(), tool.into());
+        if let Ok(action) = Action::from_json(&object) {
+            prop_assert_eq!(judge_action(&action).0, Decision::Deny, "{:?}", object);
+        }
     }
 }

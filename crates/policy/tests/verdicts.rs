@@ -234,6 +234,8 @@ fn a_fingerprint_is_of_the_tool_and_what_it_is_given() {
     let swapped =
         json!({"type": "TOOL_CALL", "tool": "send_email", "args": {"subject": "x", "to": "a"}});
     assert_eq!(print(email("a")), print(swapped));
+    let moved = |to: &str| json!({"type": "TOOL_CALL", "tool": "rename_file", "path": "src/a", "newPath": to});
+    assert_ne!(print(moved("src/b")), print(moved("src/c")));
     let path = json!({"type": "FILE_WRITE", "path": "x"});
     assert_ne!(
         print(path.clone()),

@@ -133,6 +133,7 @@ pub(super) fn standings(
     agent: &Agent,
     task: Option<&Task>,
     action: &engine::Action,
+    rules: &engine::Rules,
     named: Option<&ApprovalId>,
 ) -> Result<Vec<engine::Standing>> {
     // An approval that names no action is good for what its summary says, and nothing else.
@@ -142,7 +143,7 @@ pub(super) fn standings(
     };
     let named = approval
         .as_ref()
-        .map(|it| (&it.id, says(&it.title, action)));
+        .map(|it| (&it.id, says(&it.title, action, rules)));
     let now = tx.now();
     let task = task.map(|task| &task.id);
     let mut good = tx.good_grants(&agent.tenant, &agent.handle, now)?;
@@ -172,7 +173,10 @@ pub(super) fn standings(
 
 /// Whether a summary is this very action: its command, path or address, be it with the tool's name
 /// before it as `mc` writes it; or the tool's name, of a tool that is given none of these.
-fn says(summary: &str, action: &engine::Action) -> bool {
+fn says(summary: &str, action: &engine::Action, rules: &engine::Rules) -> bool {
+    if action.has_other_places(rules) {
+        return false;
+    }
     let objects = [
         &action.command,
         &action.path,

@@ -925,7 +925,11 @@ impl Reader<'_> {
     /// Puts in a variable's value, as far as it is known.
     fn variable(&mut self, name: &str, raw: &mut Raw, is_quoted: bool) {
         match name {
-            "HOME" if raw.is_empty() && !self.is_set("HOME") => return raw.quoted("~"),
+            "HOME" if raw.begins() && !self.is_set("HOME") => return raw.quoted("~"),
+            // Paths that begin so are known as such.
+            "WORKSPACE" if raw.begins() && !self.is_set("WORKSPACE") => {
+                return raw.quoted("$WORKSPACE");
+            }
             "PWD" if raw.is_empty() && !self.is_set("PWD") => return raw.quoted("."),
             "IFS" if !is_quoted && !self.is_set("IFS") => raw.split(),
             _ => {

@@ -41,6 +41,11 @@ impl Raw {
         self.text.is_empty()
     }
 
+    /// Whether a path may begin here: the word does, or one of the words in a text.
+    pub(super) fn begins(&self) -> bool {
+        self.text.is_empty() || self.text.ends_with(' ')
+    }
+
     pub(super) fn text(&self) -> String {
         self.text.clone()
     }
