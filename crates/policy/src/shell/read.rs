@@ -112,6 +112,10 @@ struct Level {
     stages: Vec<usize>,
     /// The next word is a pattern of `case`.
     awaits_pattern: bool,
+    /// A command stands where the last separator or operator awaits one.
+    stands: bool,
+    /// The last one is an operator, which cannot do without: a line may end behind it, a list may not.
+    needs: bool,
 }
 
 impl Reader<'_> {
@@ -253,7 +257,7 @@ impl Reader<'_> {
             }
             match self.peek(0) {
                 b'\n' => {
-                    self.end_pipeline(&mut command, &mut levels);
+                    self.end_line(&mut command, &mut levels);
                     self.newline();
                 }
                 b'#' => self.skip_comment(),
@@ -261,7 +265,10 @@ impl Reader<'_> {
                     self.at += 1;
                     let ends_case = self.takes(";&") || self.takes(";") || self.takes("&");
                     self.end_pipeline(&mut command, &mut levels);
-                    if ends_case {
+                    if !ends_case {
+                        self.separate(false, &mut levels);
+                    } else {
+                        self.require(&levels);
                         self.await_pattern(&mut levels);
                         if levels.last().is_some_and(|level| !level.awaits_pattern) {
                             self.script.doubt(BROKEN);
@@ -271,17 +278,20 @@ impl Reader<'_> {
                 b'&' if self.is_at("&>") => self.redirect(&mut command),
                 b'&' => {
                     self.at += 1;
-                    self.takes("&");
+                    let needs = self.takes("&");
                     self.end_pipeline(&mut command, &mut levels);
+                    self.separate(needs, &mut levels);
                 }
                 b'|' if self.is_at("||") => {
                     self.at += 2;
                     self.end_pipeline(&mut command, &mut levels);
+                    self.separate(true, &mut levels);
                 }
                 b'|' => {
                     self.at += 1;
                     self.takes("&");
-                    self.end_command(&mut command);
+                    self.end_command(&mut command, &mut levels);
+                    self.separate(true, &mut levels);
                     let next = self.script.commands.len();
                     if let Some(level) = levels.last_mut() {
                         level.stages.push(next);
@@ -294,6 +304,7 @@ impl Reader<'_> {
                     self.end_pipeline(&mut command, &mut levels);
                     if !self.close(Closer::Paren, &mut levels) {
                         if is_substitution && levels.len() == 1 {
+                            self.require(&levels);
                             self.depth -= 1;
                             return;
                         }
@@ -306,6 +317,7 @@ impl Reader<'_> {
             }
         }
         self.end_pipeline(&mut command, &mut levels);
+        self.require(&levels);
         while levels.len() > 1 {
             levels.pop();
             self.end_pipeline(&mut command, &mut levels);
@@ -313,13 +325,39 @@ impl Reader<'_> {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    fn end_command(&mut self, command: &mut Command) {
-        let command = std::mem::take(command);
-        let is_empty = command.words.is_empty()
-            && command.assignments.is_empty()
-            && command.redirects.is_empty();
-        if is_empty {
+    /// Goes on behind a separator or an operator, before which a command must stand.
+    fn separate(&mut self, needs: bool, levels: &mut [Level]) {
+        if levels.last_mut().is_some_and(|level| !level.next(needs)) {
+            self.script.doubt(BROKEN);
+        }
+    }
+
+    /// The end of a list, at which no operator may still await a command.
+    fn require(&mut self, levels: &[Level]) {
+        if levels.last().is_some_and(Level::lacks) {
+            self.script.doubt(BROKEN);
+        }
+    }
+
+    /// The end of a line, which an operator with nothing behind it goes over.
+    fn end_line(&mut self, command: &mut Command, levels: &mut [Level]) {
+        let is_empty = command.is_empty();
+        if is_empty && levels.last().is_some_and(Level::lacks) {
             return;
+        }
+        self.end_pipeline(command, levels);
+        if let Some(level) = levels.last_mut() {
+            level.next(false);
+        }
+    }
+
+    fn end_command(&mut self, command: &mut Command, levels: &mut [Level]) {
+        let command = std::mem::take(command);
+        if command.is_empty() {
+            return;
+        }
+        if let Some(level) = levels.last_mut() {
+            level.stands = true;
         }
         for (name, value) in &command.assignments {
             self.remember(name, &value.text);
@@ -328,7 +366,7 @@ impl Reader<'_> {
     }
 
     fn end_pipeline(&mut self, command: &mut Command, levels: &mut [Level]) {
-        self.end_command(command);
+        self.end_command(command, levels);
         let end = self.script.commands.len();
         if let Some(level) = levels.last_mut() {
             let mut stages = std::mem::replace(&mut level.stages, vec![end]);
@@ -352,7 +390,11 @@ impl Reader<'_> {
             .last()
             .is_some_and(|level| level.closer == Some(closer));
         if fits {
+            self.require(levels);
             levels.pop();
+            if let Some(level) = levels.last_mut() {
+                level.stands = true;
+            }
         }
         fits
     }
@@ -360,12 +402,16 @@ impl Reader<'_> {
     fn await_pattern(&mut self, levels: &mut [Level]) {
         if let Some(level) = levels.last_mut() {
             level.awaits_pattern = level.closer == Some(Closer::Esac);
+            level.next(false);
         }
     }
 
     fn open_paren(&mut self, command: &mut Command, levels: &mut Vec<Level>) {
         let is_first = command.words.is_empty() && command.assignments.is_empty();
         if is_first && self.is_at("((") && self.arithmetic(2) {
+            if let Some(level) = levels.last_mut() {
+                level.stands = true;
+            }
             return;
         }
         self.at += 1;
@@ -376,13 +422,14 @@ impl Reader<'_> {
                 // The name of a function: what it does comes next.
                 command.words.clear();
                 self.skip_space();
+                await_body(levels);
                 return;
             }
             self.at = start;
         }
         if !is_first {
             self.script.doubt(BROKEN);
-            self.end_command(command);
+            self.end_command(command, levels);
         }
         self.open(Closer::Paren, levels);
     }
@@ -422,6 +469,10 @@ impl Reader<'_> {
             if self.keyword(&text, command, levels) {
                 return;
             }
+        }
+        if is_at_start && levels.last().is_some_and(|level| level.stands) {
+            // Only redirections may follow a compound command.
+            self.script.doubt(BROKEN);
         }
         if is_first && self.assignment(start, &words, command) {
             return;
@@ -492,12 +543,18 @@ impl Reader<'_> {
             "for" | "select" => {
                 self.open(Closer::Done, levels);
                 self.for_header();
+                if let Some(level) = levels.last_mut() {
+                    // It ends like a command.
+                    level.stands = true;
+                }
             }
             "case" => {
                 self.open(Closer::Esac, levels);
                 self.case_header(levels);
             }
-            "then" | "else" | "elif" | "do" | "!" => {}
+            "then" | "else" | "elif" => self.part(Closer::Fi, levels),
+            "do" => self.part(Closer::Done, levels),
+            "!" => {}
             "fi" => self.close_or_doubt(Closer::Fi, levels),
             "done" => self.close_or_doubt(Closer::Done, levels),
             "}" => self.close_or_doubt(Closer::Brace, levels),
@@ -511,6 +568,7 @@ impl Reader<'_> {
                     self.takes(")");
                 }
                 self.skip_space();
+                await_body(levels);
             }
             "coproc" => self.coprocess(),
             "time" => {
@@ -530,6 +588,18 @@ impl Reader<'_> {
             _ => return false,
         }
         true
+    }
+
+    /// The next part of a compound command that has several.
+    fn part(&mut self, of: Closer, levels: &mut [Level]) {
+        self.require(levels);
+        let fits = levels.last_mut().is_some_and(|level| {
+            level.next(false);
+            level.closer == Some(of)
+        });
+        if !fits {
+            self.script.doubt(BROKEN);
+        }
     }
 
     fn close_or_doubt(&mut self, closer: Closer, levels: &mut Vec<Level>) {
@@ -1109,7 +1179,26 @@ impl Level {
             closer,
             stages: vec![start],
             awaits_pattern: false,
+            stands: false,
+            needs: false,
         }
+    }
+
+    /// Begins the next command; says whether one stands before it.
+    fn next(&mut self, needs: bool) -> bool {
+        self.needs = needs;
+        std::mem::replace(&mut self.stands, false)
+    }
+
+    fn lacks(&self) -> bool {
+        self.needs && !self.stands
+    }
+}
+
+/// A function's name is nothing without its body.
+fn await_body(levels: &mut [Level]) {
+    if let Some(level) = levels.last_mut() {
+        level.next(true);
     }
 }
 

@@ -64,6 +64,12 @@ pub(crate) struct Command {
     pub(crate) redirects: Vec<Redirect>,
 }
 
+impl Command {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.is_empty() && self.assignments.is_empty() && self.redirects.is_empty()
+    }
+}
+
 /// A script read into the simple commands that stand anywhere in it, in the order in which they are
 /// written; those of a substitution before the command that they are substituted into.
 #[derive(Debug, Default)]
