@@ -32,7 +32,7 @@ const SHAPES: [(&str, &str); 8] = [
     ("bearer", r"(?i)\bbearer\s+([A-Za-z0-9._~+/-]{16,}=*)"),
     (
         "assignment",
-        r#"(?i)(?:^|[^A-Za-z0-9])(?:[A-Za-z0-9]+[_-]){0,6}(?:api_?key|access_?key|private_?key|secret_?key|auth_?token|access_?token|key|token|secret|password|passwd|pwd)["']?\s{0,4}(?:=|:)\s{0,4}["']?([A-Za-z0-9+/_.~!@\#%^&*-]{6,}={0,2})"#,
+        r#"(?i)(?:^|[^A-Za-z0-9])(?:[A-Za-z0-9]+[_-]){0,6}(?:api_?key|access_?key|private_?key|secret_?key|auth_?token|access_?token|key|token|secret|password|passwd|pwd)["']?\s{0,4}(?:=|:)\s{0,4}["']?([A-Za-z0-9+/_.~!@\#%^&*-]{3,}={0,2})"#,
     ),
 ];
 
@@ -77,7 +77,7 @@ pub(crate) fn find(text: &str, is_on: &dyn Fn(&str) -> bool) -> Vec<&'static str
             shape
                 .regex
                 .captures_iter(text)
-                .any(|found| is_secret(shape.kind, &found))
+                .any(|found| is_secret(shape.kind, &found, text))
         })
         .map(|shape| shape.kind)
         .collect()
@@ -97,7 +97,7 @@ pub(crate) fn redact<'a>(
         let mut was_found = false;
         let replaced = shape.regex.replace_all(&text, |found: &Captures<'_>| {
             let whole = &found[0];
-            if !is_secret(shape.kind, found) {
+            if !is_secret(shape.kind, found, &text) {
                 return whole.to_owned();
             }
             was_found = true;
@@ -114,22 +114,75 @@ pub(crate) fn redact<'a>(
     (text, kinds)
 }
 
-/// Whether what stands behind a name such as `token` is a value and no word of a program or a sentence:
-/// long, or with a digit in it; for a password also all digits.
-fn is_secret(kind: &str, found: &Captures<'_>) -> bool {
+/// Whether what stands behind a name such as `token` is a value and no word of a program or a sentence.
+///
+/// Written in one piece (`secret=foo`, `"secret": "foo"`) it is one behind a name that can mean nothing else;
+/// behind `token` and `key`, which also name harmless things, and in a sentence it has to look like one:
+/// long, or with a digit in it.
+fn is_secret(kind: &str, found: &Captures<'_>, text: &str) -> bool {
     if kind != "assignment" {
         return true;
     }
-    let value = found.get(1).map_or("", |value| value.as_str());
+    let Some(value) = found.get(1) else {
+        return false;
+    };
+    let (whole, rest) = (&found[0], &text[value.end()..]);
+    // What stands before the name is no part of it.
+    let before = whole[..whole.len() - value.len()].trim_start();
+    let value = value.as_str();
     let has = |test: fn(&u8) -> bool| value.as_bytes().iter().any(test);
     let has_digit = has(u8::is_ascii_digit);
     let has_letter = has(u8::is_ascii_alphabetic);
-    let name = found[0][..found[0].len() - value.len()].to_ascii_lowercase();
-    let is_password = ["password", "passwd", "pwd", "secret"]
-        .iter()
-        .any(|word| name.contains(word));
-    if is_password {
-        return has_digit || value.len() >= 12;
+    let name = before.to_ascii_lowercase();
+    let names = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let is_password = names(&["password", "passwd", "pwd", "secret"]);
+    let is_named = is_password
+        || names(&[
+            "api_key",
+            "apikey",
+            "access_key",
+            "accesskey",
+            "private_key",
+            "privatekey",
+            "auth_token",
+            "authtoken",
+            "access_token",
+            "accesstoken",
+        ]);
+    let quote = before
+        .chars()
+        .last()
+        .filter(|letter| "\"'".contains(*letter));
+    let is_whole = match quote {
+        Some(quote) => rest.starts_with(quote),
+        None => before.ends_with('=') && !before.contains(char::is_whitespace),
+    };
+    if is_named && is_whole && (has_digit || has_letter) && (has_digit || !is_word(value, rest)) {
+        return true;
     }
-    (value.len() >= 8 && has_digit && has_letter) || value.len() >= 24
+    if is_password {
+        return value.len() >= 6 && (has_digit || value.len() >= 12);
+    }
+    let is_short = name.contains("token") || is_named;
+    (value.len() >= 6 && has_digit && has_letter && (is_short || value.len() >= 8))
+        || (value.len() >= 8 && has_digit)
+        || value.len() >= 24
+}
+
+/// Whether a text without digits is a word of a program: a name with dots, a call, or nothing at all.
+fn is_word(value: &str, rest: &str) -> bool {
+    let nothing = [
+        "null",
+        "none",
+        "nil",
+        "true",
+        "false",
+        "undefined",
+        "string",
+        "required",
+        "optional",
+    ];
+    value.contains('.')
+        || rest.starts_with(['(', '['])
+        || nothing.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
