@@ -160,7 +160,7 @@ pub struct Allowed {
     pub without: Vec<String>,
     /// The most operands it may have beyond its first words.
     pub operands: Option<u32>,
-    /// It shows names only, so that elsewhere than in the read paths it is YELLOW instead of RED.
+    /// It shows what is in directories, so that a lone `/` is a path and no separator.
     pub names: bool,
     /// How many of its first operands are texts and no paths.
     pub texts: u32,

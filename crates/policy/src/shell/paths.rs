@@ -125,7 +125,7 @@ pub(super) fn texts(words: &[Word], listed: &Listed) -> Vec<bool> {
 pub(super) fn check_operands(
     arguments: &[Word],
     is_text: &[bool],
-    listed: &Listed,
+    shows_names: bool,
     surroundings: &Surroundings<'_>,
     found: &mut Findings,
 ) {
@@ -135,13 +135,9 @@ pub(super) fn check_operands(
         .zip(is_text)
         .filter(|(_, is_text)| !**is_text);
     for (word, _) in words {
-        for part in parts(&word.text).filter(|part| is_elsewhere(part, listed)) {
+        for part in parts(&word.text).filter(|part| is_elsewhere(part, shows_names)) {
             let located = surroundings.place.locate(part);
             if files.may_read(&located) || surroundings.rules.shell.is_device(part) {
-                continue;
-            }
-            if listed.names {
-                found.yellow(false);
                 continue;
             }
             let reason = format!("Path {part} is not on the allowlist for reading");
@@ -151,9 +147,9 @@ pub(super) fn check_operands(
 }
 
 /// Relative paths begin in the workspace; a lone `/` is a place only where names are shown.
-fn is_elsewhere(part: &str, listed: &Listed) -> bool {
+fn is_elsewhere(part: &str, shows_names: bool) -> bool {
     let is_rooted = part.starts_with(['/', '~']) || part.split('/').any(|segment| segment == "..");
-    is_rooted && (part != "/" || listed.names)
+    is_rooted && (part != "/" || shows_names)
 }
 
 /// Judges the file of a redirection.

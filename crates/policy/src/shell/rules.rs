@@ -30,7 +30,7 @@ pub(crate) struct ShellRules {
 pub(crate) struct Form {
     pub(crate) written: String,
     program: String,
-    parts: Vec<String>,
+    pub(crate) parts: Vec<String>,
 }
 
 /// A downloader into a shell.
@@ -183,10 +183,11 @@ impl ShellRules {
         found
     }
 
-    pub(crate) fn is_dump(&self, program: &str, words: &[Word]) -> bool {
+    /// The entry of the dumps that has a command.
+    pub(crate) fn dump(&self, program: &str, words: &[Word]) -> Option<&Form> {
         self.dumps
             .iter()
-            .any(|form| form.program == program && form.matches(words))
+            .find(|form| form.program == program && form.matches(words))
     }
 
     /// The entry of an allowlist that has a command; the mildest, where there are several.

@@ -221,9 +221,10 @@ impl Walk<'_, '_> {
                 self.words(&known, Look::ForBlocked, depth + 1);
             }
         }
+        let only_prints = matches!(instead, Some(Inner::Words(inner)) if self.only_prints(inner));
         let mut traits = Traits {
             is_shell,
-            takes_arguments: adds_arguments,
+            takes_arguments: adds_arguments && !only_prints,
             downloader: self
                 .shell
                 .is_downloader(program)
@@ -257,6 +258,16 @@ impl Walk<'_, '_> {
             }
         }
         traits
+    }
+
+    /// Whether a command is allowed whatever its arguments are, for it only prints them.
+    fn only_prints(&self, words: &[Word]) -> bool {
+        let Some(first) = words.first() else {
+            return false;
+        };
+        let listed = self.shell.listed(program(&first.text), words);
+        is_systems_own(&first.text)
+            && listed.is_some_and(|listed| listed.is_green && listed.texts >= MOST_STARTS)
     }
 
     /// Looks at the paths of a command without those of one that is judged in its place. That a system's
@@ -365,8 +376,13 @@ impl Walk<'_, '_> {
         {
             return self.doubt(SUBSTITUTES);
         }
-        if self.shell.is_dump(program, words) {
+        if let Some(dump) = self.shell.dump(program, words) {
             self.found.yellow(false);
+            // What the entry itself names is as risky as it says, other places are as anywhere else.
+            let named = |word: &&Word| !dump.parts.contains(&word.text);
+            let others: Vec<Word> = words[1..].iter().filter(named).cloned().collect();
+            let is_text = vec![false; others.len()];
+            paths::check_operands(&others, &is_text, true, self.surroundings, self.found);
             return;
         }
         if self.shell.fetchers.contains(program) && is_systems_own(&first.text) {
@@ -389,7 +405,7 @@ impl Walk<'_, '_> {
         paths::check_operands(
             arguments,
             &is_text[1 + listed.words.len()..],
-            listed,
+            listed.names,
             self.surroundings,
             self.found,
         );
