@@ -134,6 +134,12 @@ impl Action {
         }
     }
 
+    /// Whether it makes a new agent.
+    #[must_use]
+    pub fn is_spawn(&self, rules: &Rules) -> bool {
+        facts::kind(rules, self) == ToolKind::Spawn
+    }
+
     /// Whether the tool is given places that the action's own path and address do not say, such as where a
     /// file is moved to.
     #[must_use]

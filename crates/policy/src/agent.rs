@@ -153,13 +153,72 @@ pub struct BudgetFacts {
     pub task_remaining: Option<u64>,
 }
 
-/// How many spawned agents there are already (§9.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How many spawned agents there are already, and what else stands in a new one's way (§9.4).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpawnFacts {
     pub active_agents: u32,
     pub children_of_parent_task: u32,
+    pub children_of_agent: u32,
+    /// The most of them that the agent may have; `None` is not limited.
+    pub most_children: Option<u32>,
     /// How deep the new agent would be: 1 for the child of an agent that a person registered.
     pub depth: u32,
+    /// Why it may not have what is asked for it, which is more than its parent has.
+    pub refused: Option<Refusal>,
+}
+
+/// How many agents agents may spawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpawnLimits {
+    pub active: u32,
+    pub per_parent_task: u32,
+    pub depth: u32,
+}
+
+/// A limit that one more agent would pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// As a violation names it.
+    pub rule: &'static str,
+    pub would_be: u32,
+    pub most: u32,
+}
+
+impl SpawnFacts {
+    /// Every limit that one more agent would pass.
+    #[must_use]
+    pub fn passed(&self, limits: SpawnLimits) -> Vec<Passed> {
+        let next = |count: u32| count.saturating_add(1);
+        let (tasks, own) = (self.children_of_parent_task, self.children_of_agent);
+        let counts = [
+            ("spawn_max_active", next(self.active_agents), limits.active),
+            ("spawn_max_per_parent", next(tasks), limits.per_parent_task),
+            (
+                "spawn_max_per_parent",
+                next(own),
+                self.most_children.unwrap_or(u32::MAX),
+            ),
+            ("spawn_depth", self.depth, limits.depth),
+        ];
+        let passed = counts
+            .into_iter()
+            .filter(|(_, would_be, most)| would_be > most);
+        passed
+            .map(|(rule, would_be, most)| Passed {
+                rule,
+                would_be,
+                most,
+            })
+            .collect()
+    }
+}
+
+/// What somebody else's rule says of an action: as a violation names it, and in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub rule: &'static str,
+    pub detail: String,
+    pub reason: String,
 }
 
 /// What a dry run of a transition said (§8.4, other actions).
@@ -175,8 +234,8 @@ pub enum TransitionOutcome {
     Allowed,
     /// Only a person may do it.
     RequiresHuman,
-    /// There is no such arc, or this agent may not take it.
-    Invalid,
+    /// There is no such arc, or this agent may not take it, or not as things stand; why.
+    Invalid(String),
     /// The agent may not work on tasks of this type.
     TaskTypeNotAllowed(String),
 }

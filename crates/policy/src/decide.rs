@@ -2,7 +2,7 @@
 //! (OpenClaw contract §8.2).
 
 use crate::agent::{
-    Agent, Context, OperatorMode, Rank, Scope, Standing, Status, TransitionOutcome,
+    Agent, Context, OperatorMode, Rank, Scope, SpawnLimits, Standing, Status, TransitionOutcome,
 };
 use crate::document::Autonomy;
 use crate::facts;
@@ -15,7 +15,7 @@ use crate::{Action, ActionKind, Decision, Risk, Rules, Verdict};
 #[must_use]
 pub fn decide(rules: &Rules, action: &Action, agent: &Agent, context: &Context) -> Verdict {
     let mut found = Findings::default();
-    agents_state(agent, context, &mut found);
+    agents_state(agent, context, action.is_spawn(rules), &mut found);
     tool_list(rules, action, agent, &mut found);
     let secrets = facts::gather(rules, action, agent, context.is_listed, &mut found);
     spawn(rules, action, agent, context, &mut found);
@@ -88,10 +88,12 @@ pub fn decide(rules: &Rules, action: &Action, agent: &Agent, context: &Context) 
 }
 
 /// Steps 1 and 2: whether the agent, and agents at all, may act.
-fn agents_state(agent: &Agent, context: &Context, found: &mut Findings) {
+fn agents_state(agent: &Agent, context: &Context, is_spawn: bool, found: &mut Findings) {
+    // Who only finishes what is begun has no use for more hands.
+    let finishes = context.task_in_progress_is_own && !is_spawn;
     let may_act = match agent.status {
         Status::Active => true,
-        Status::Drained => context.task_in_progress_is_own,
+        Status::Drained => finishes,
         Status::Paused | Status::Quarantined | Status::Offline => false,
     };
     if !may_act {
@@ -105,7 +107,7 @@ fn agents_state(agent: &Agent, context: &Context, found: &mut Findings) {
     let mode = context.operator_mode;
     let may_act = match mode {
         OperatorMode::Normal => true,
-        OperatorMode::Draining => context.task_in_progress_is_own,
+        OperatorMode::Draining => finishes,
         OperatorMode::Paused | OperatorMode::Quarantined => false,
     };
     if !may_act {
@@ -143,43 +145,46 @@ fn tool_list(rules: &Rules, action: &Action, agent: &Agent, found: &mut Findings
     }
 }
 
-/// Spawning (§9.4): limits that no approval lifts.
+/// Spawning (§9.4): limits that no approval lifts, and a right that an approval gives for once.
 fn spawn(rules: &Rules, action: &Action, agent: &Agent, context: &Context, found: &mut Findings) {
-    if !facts::is_spawn(rules, action) {
+    if !action.is_spawn(rules) {
         return;
     }
-    if agent.rank == Rank::Intern || !agent.can_spawn {
-        let reason = format!("Agent is {} and may not spawn agents", agent.rank);
-        found.deny(Violation::new("spawn_role", agent.rank.as_str(), reason));
+    let reason = format!("Agent is {} and may not spawn agents", agent.rank);
+    let violation = Violation::new("spawn_role", agent.rank.as_str(), reason);
+    if agent.rank == Rank::Intern {
+        found.deny(violation);
+    } else if !agent.can_spawn {
+        found.ask(violation);
     }
-    let Some(facts) = context.spawn else { return };
+    let Some(facts) = &context.spawn else { return };
     let limits = &rules.document.spawn;
-    let mut limit = |rule, what: &str, would_be: u32, most: u32| {
-        if would_be > most {
-            let reason = format!("{what} would be {would_be} of at most {most}");
-            found.deny(Violation::new(rule, &format!("{would_be}/{most}"), reason));
-        }
+    let limits = SpawnLimits {
+        active: limits.max_active,
+        per_parent_task: limits.max_per_parent_task,
+        depth: limits.max_depth,
     };
-    let next = |count: u32| count.saturating_add(1);
-    limit(
-        "spawn_max_active",
-        "Active spawned agents",
-        next(facts.active_agents),
-        limits.max_active,
-    );
-    let children = next(facts.children_of_parent_task);
-    limit(
-        "spawn_max_per_parent",
-        "Agents spawned for the task",
-        children,
-        limits.max_per_parent_task,
-    );
-    limit(
-        "spawn_depth",
-        "Depth of spawning",
-        facts.depth,
-        limits.max_depth,
-    );
+    for passed in facts.passed(limits) {
+        let (would_be, most) = (passed.would_be, passed.most);
+        let what = match passed.rule {
+            "spawn_max_active" => "Active spawned agents",
+            "spawn_depth" => "Depth of spawning",
+            _ => "Agents spawned for the task or by the agent",
+        };
+        let reason = format!("{what} would be {would_be} of at most {most}");
+        found.deny(Violation::new(
+            passed.rule,
+            &format!("{would_be}/{most}"),
+            reason,
+        ));
+    }
+    if let Some(refused) = &facts.refused {
+        found.deny(Violation::new(
+            refused.rule,
+            &refused.detail,
+            &refused.reason,
+        ));
+    }
 }
 
 /// Transitions (§8.4, other actions): what the dry run said.
@@ -200,8 +205,8 @@ fn transition(action: &Action, context: &Context, found: &mut Findings) {
             let reason = format!("Transition {arc} is for a person to do");
             found.raise(Violation::new("transition_requires_human", &arc, reason));
         }
-        TransitionOutcome::Invalid => {
-            let reason = format!("Transition {arc} does not exist for this agent");
+        TransitionOutcome::Invalid(why) => {
+            let reason = format!("Transition {arc} cannot be taken: {why}");
             found.deny(Violation::new("invalid_transition", &arc, reason));
         }
         TransitionOutcome::TaskTypeNotAllowed(kind) => {

@@ -11,15 +11,6 @@ use crate::rules::ToolKind;
 use crate::shell::{self, Surroundings};
 use crate::{Action, ActionKind, Agent, Risk, Rules, host, network, secret, words};
 
-/// Whether an action makes a new agent.
-pub(crate) fn is_spawn(rules: &Rules, action: &Action) -> bool {
-    action.kind == ActionKind::Spawn
-        || action
-            .tool
-            .as_deref()
-            .is_some_and(|tool| rules.kind(tool) == ToolKind::Spawn)
-}
-
 /// What an action's tool is judged by.
 pub(crate) fn kind(rules: &Rules, action: &Action) -> ToolKind {
     match (action.kind, &action.tool) {
@@ -78,6 +69,9 @@ pub(crate) fn gather(
         }
         ToolKind::Spawn | ToolKind::Other => false,
     };
+    // A right to spawn is a standing approval of it.
+    let is_listed =
+        is_listed || (action.kind == ActionKind::Spawn && tool.is_none() && agent.can_spawn);
     if !is_judged {
         base_findings(rules, action, base, is_listed, found);
     }

@@ -83,6 +83,12 @@ impl Findings {
         add(&mut self.raised, violation);
     }
 
+    /// Holds an action back that is no more than YELLOW by itself.
+    pub(crate) fn ask(&mut self, violation: Violation) {
+        self.yellow(false);
+        add(&mut self.raised, violation);
+    }
+
     pub(crate) fn yellow(&mut self, is_listed: bool) {
         self.risk = self.risk.max(Risk::Yellow);
         self.is_listed &= is_listed;

@@ -30,8 +30,8 @@ mod words;
 
 pub use action::{Action, ActionKind};
 pub use agent::{
-    Agent, BudgetFacts, Context, OperatorMode, Rank, Scope, SpawnFacts, Standing, Status,
-    TransitionFacts, TransitionOutcome, UnknownWord,
+    Agent, BudgetFacts, Context, OperatorMode, Passed, Rank, Refusal, Scope, SpawnFacts,
+    SpawnLimits, Standing, Status, TransitionFacts, TransitionOutcome, UnknownWord,
 };
 pub use compare::{Change, compare};
 pub use decide::decide;

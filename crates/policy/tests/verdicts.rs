@@ -298,6 +298,7 @@ fn spawning_has_limits_that_no_approval_lifts() {
             active_agents,
             children_of_parent_task,
             depth,
+            ..SpawnFacts::default()
         }),
         ..standing(Scope::Named)
     };
@@ -309,7 +310,29 @@ fn spawning_has_limits_that_no_approval_lifts() {
         (with(0, 0, 3), vec!["spawn_depth:3/2"]),
     ] {
         assert_eq!(judge(&spawn, &lead, &context).violations, expected);
+        if !expected.is_empty() {
+            // By the tool that spawns it is the same.
+            let tool = action(&json!({"type": "TOOL_CALL", "tool": "sessions_spawn"}));
+            assert_eq!(judge(&tool, &lead, &context).violations, expected);
+        }
     }
+    let own = Context {
+        spawn: Some(SpawnFacts {
+            children_of_agent: 1,
+            most_children: Some(1),
+            refused: Some(Refusal {
+                rule: "spawn_role",
+                detail: "LEAD".to_owned(),
+                reason: "a SPECIALIST cannot spawn a LEAD".to_owned(),
+            }),
+            ..SpawnFacts::default()
+        }),
+        ..Context::default()
+    };
+    assert_eq!(
+        judge(&spawn, &lead, &own).violations,
+        ["spawn_max_per_parent:2/1", "spawn_role:LEAD"]
+    );
     assert_eq!(
         judge(&spawn, &agent(Rank::Intern), &Context::default()).violations,
         ["spawn_role:INTERN"]
@@ -319,12 +342,30 @@ fn spawning_has_limits_that_no_approval_lifts() {
         ..agent(Rank::Specialist)
     };
     let tool = action(&json!({"type": "TOOL_CALL", "tool": "sessions_spawn"}));
-    assert_eq!(
-        judge(&tool, &barren, &Context::default()).violations,
-        ["spawn_role:SPECIALIST"]
-    );
-    let asked = judge(&spawn, &agent(Rank::Specialist), &Context::default());
+    for asked in [&tool, &spawn] {
+        let verdict = judge(asked, &barren, &Context::default());
+        assert_eq!(verdict.violations, ["spawn_role:SPECIALIST"]);
+        assert_eq!(
+            (verdict.decision, verdict.risk),
+            (Decision::NeedsApproval, Risk::Yellow)
+        );
+    }
+    let asked = judge(&spawn, &barren, &Context::default());
     assert_eq!(asked.approval_required.unwrap().kind, ApprovalKind::Spawn);
+    let free = judge(&spawn, &agent(Rank::Specialist), &Context::default());
+    assert_eq!(free.decision, Decision::Allow);
+    let draining = Context {
+        task_in_progress_is_own: true,
+        ..Context::default()
+    };
+    let drained = Agent {
+        status: Status::Drained,
+        ..agent(Rank::Lead)
+    };
+    assert_eq!(
+        judge(&spawn, &drained, &draining).violations,
+        ["agent_status:DRAINED"]
+    );
 }
 
 #[test]
@@ -352,7 +393,11 @@ fn a_transition_is_what_its_dry_run_says() {
         judge(&done, &lead, &facts(TransitionOutcome::Allowed)).decision,
         Decision::Allow
     );
-    let invalid = judge(&done, &lead, &facts(TransitionOutcome::Invalid));
+    let invalid = judge(
+        &done,
+        &lead,
+        &facts(TransitionOutcome::Invalid(String::new())),
+    );
     assert_eq!(
         (invalid.decision, invalid.violations),
         (

@@ -21,6 +21,7 @@ pub use gate::{Act, acting, permit};
 pub use portrait::{Portrait, portrait};
 pub use register::{Change, NewAgent, register, update};
 pub use spawn::{Standing, standing};
+pub(crate) use spawn::{facts as spawn_facts, may_spawn};
 
 pub(crate) use control::close_children;
 pub(crate) use work::follow_task;

@@ -103,7 +103,7 @@ pub fn register(
         }
     };
     let new = match &spawner {
-        Some(spawner) => spawn::bounded(tx, spawner, new)?,
+        Some(spawner) => spawn::bounded(tx, &spawner.agent, new)?,
         None => new,
     };
     agent.rank = new.rank.unwrap_or(USUAL_RANK);

@@ -3,14 +3,17 @@
 
 use std::time::Duration;
 
+use stationmaster_policy as engine;
+
 use super::gate::{Act, acting, permit};
 use super::{Agent, AgentFilter, NewAgent, Rank};
 use crate::approval::{self, Approval, ApprovalFilter, Ask};
 use crate::error::Problems;
 use crate::kind::TaskKind;
+use crate::money::MicroUsd;
 use crate::policy::{self, SpawnLimits};
 use crate::task::Task;
-use crate::{Error, Principal, Result, TaskId, Tx, budget};
+use crate::{Error, Object, Principal, Result, TaskId, Tx, budget};
 
 /// How far spawning has gone, from one agent's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,24 +59,138 @@ pub fn standing(tx: &mut dyn Tx, agent: &Agent, task: Option<&TaskId>) -> Result
 }
 
 impl Standing {
-    /// The first limit that one more child would pass, as a policy names it, and the limit.
-    fn passed(&self, limits: SpawnLimits, children: u32) -> Option<(&'static str, u32)> {
-        let per_task = limits.max_per_parent_task;
-        [
-            ("spawn_max_active", self.active + 1, limits.max_active),
-            ("spawn_max_per_parent", self.of_task + 1, per_task),
-            ("spawn_max_per_parent", self.of_agent + 1, children),
-            ("spawn_depth", self.depth.into(), limits.max_depth),
-        ]
-        .into_iter()
-        .find(|(_, next, most)| *next > u64::from(*most))
-        .map(|(rule, _, most)| (rule, most))
+    /// As policy judges it.
+    fn facts(&self, agent: &Agent) -> engine::SpawnFacts {
+        let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        engine::SpawnFacts {
+            active_agents: count(self.active),
+            children_of_parent_task: count(self.of_task),
+            children_of_agent: count(self.of_agent),
+            most_children: Some(agent.detail.max_sub_agents),
+            depth: self.depth,
+            refused: None,
+        }
     }
+
+    /// The first limit that one more child would pass.
+    fn passed(&self, agent: &Agent, limits: SpawnLimits) -> Option<engine::Passed> {
+        let limits = engine::SpawnLimits {
+            active: limits.max_active,
+            per_parent_task: limits.max_per_parent_task,
+            depth: limits.max_depth,
+        };
+        self.facts(agent).passed(limits).into_iter().next()
+    }
+}
+
+/// What stands in the way of an agent that asks whether it may spawn: the same that it would meet if
+/// it did. `asked` is what its child is to have, in the words of a registration; what cannot be read
+/// of it is left to that.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn facts(
+    tx: &mut dyn Tx,
+    agent: &Agent,
+    task: Option<&Task>,
+    asked: &Object,
+) -> Result<engine::SpawnFacts> {
+    let metadata = asked.get("metadata").and_then(serde_json::Value::as_object);
+    let named = metadata
+        .and_then(|it| it.get("parentTaskId"))
+        .and_then(serde_json::Value::as_str);
+    let named = match named.filter(|_| task.is_none()) {
+        Some(id) => tx
+            .task(&TaskId::new(id))?
+            .filter(|it| it.tenant == agent.tenant),
+        None => None,
+    };
+    let task = task.or(named.as_ref());
+    let standing = standing(tx, agent, task.map(|task| &task.id))?;
+    let outcome = match task.map_or(Ok(()), |task| has_a_say(agent, task)) {
+        Ok(()) => bounded(tx, agent, child_asked_for(asked)).map(|_| ()),
+        refused => refused,
+    };
+    let refused = match outcome {
+        Ok(()) => None,
+        Err(error) if error.is_refusal() => Some(as_violation(error)),
+        Err(fault) => return Err(fault),
+    };
+    Ok(engine::SpawnFacts {
+        refused,
+        ..standing.facts(agent)
+    })
+}
+
+/// What an action says of the child that it asks for.
+fn child_asked_for(asked: &Object) -> NewAgent {
+    let text = |name: &str| asked.get(name).and_then(serde_json::Value::as_str);
+    let money = |name: &str| {
+        let amount = asked.get(name).and_then(serde_json::Value::as_f64);
+        amount.and_then(MicroUsd::from_dollars)
+    };
+    let texts = |name: &str| {
+        let items = asked.get(name).and_then(serde_json::Value::as_array)?;
+        let texts = items.iter().filter_map(serde_json::Value::as_str);
+        Some(texts.map(str::to_owned).collect::<Vec<_>>())
+    };
+    let kinds = texts("allowedTaskTypes");
+    NewAgent {
+        handle: String::new(),
+        name: String::new(),
+        emoji: None,
+        rank: text("role").and_then(Rank::parse),
+        workspace_path: String::new(),
+        allowed_kinds: kinds
+            .map(|kinds| kinds.iter().filter_map(|it| TaskKind::parse(it)).collect()),
+        allowed_tools: texts("allowedTools"),
+        budget_daily: money("budgetDaily"),
+        budget_per_run: money("budgetPerRun"),
+        can_spawn: None,
+        max_sub_agents: None,
+        parent: None,
+        heartbeat_interval: None,
+        metadata: None,
+    }
+}
+
+/// A refusal in the words of violations (§8.5).
+fn as_violation(error: Error) -> engine::Refusal {
+    let detail = |name: &str| {
+        let value = error.details.as_ref().and_then(|it| it.get(name));
+        value.map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_owned))
+    };
+    let (rule, detail) = match error.code {
+        "task_type_not_allowed" => ("task_type_not_allowed", detail("taskType")),
+        "budget_exceeded" => (
+            "budget_daily",
+            detail("asked")
+                .zip(detail("remaining"))
+                .map(|(asked, left)| format!("{asked}/{left}")),
+        ),
+        _ => match detail("tool") {
+            Some(tool) => ("tool_not_allowed", Some(tool)),
+            None => ("spawn_role", detail("requiredRole")),
+        },
+    };
+    engine::Refusal {
+        rule,
+        detail: detail.unwrap_or_default(),
+        reason: error.message,
+    }
+}
+
+/// Whether an approval lets this agent spawn where it may not by itself.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn may_spawn(tx: &mut dyn Tx, agent: &Agent) -> Result<bool> {
+    Ok(agent.detail.can_spawn || permission_of(tx, agent)?.is_some())
 }
 
 /// An agent that may spawn, what for, and what lets it where it may not by itself.
 pub(super) struct Spawner {
-    agent: Agent,
+    pub(super) agent: Agent,
     task: TaskId,
     approval: Option<Approval>,
     life: Duration,
@@ -101,8 +218,8 @@ pub(super) fn spawner(tx: &mut dyn Tx, who: &Principal, new: &NewAgent) -> Resul
     }
     let task = task_of(tx, &agent, new)?;
     let limits = policy::settings(tx, &agent.tenant, Some(&agent.handle), Some(&task))?.spawn;
-    let passed = standing(tx, &agent, Some(&task.id))?.passed(limits, agent.detail.max_sub_agents);
-    if let Some((rule, most)) = passed {
+    let passed = standing(tx, &agent, Some(&task.id))?.passed(&agent, limits);
+    if let Some(engine::Passed { rule, most, .. }) = passed {
         return Err(Error::conflict(
             "spawn_limit",
             format!("one more agent would pass the limit {rule} of {most}"),
@@ -156,21 +273,26 @@ fn task_of(tx: &mut dyn Tx, agent: &Agent, new: &NewAgent) -> Result<Task> {
     let Some(task) = found else {
         return Err(Error::not_found("task_not_found", "there is no such task"));
     };
-    let has_a_say = agent.rank == Rank::Lead
-        || task.is_assigned_to(&agent.handle)
-        || task.creator.as_ref() == Some(&agent.handle);
-    if !has_a_say {
-        return Err(Error::forbidden(
-            "forbidden",
-            "an agent spawns for a task it works on or made; a LEAD for any",
-        )
-        .with_detail("requiredRole", Rank::Lead.as_str()));
-    }
+    has_a_say(agent, &task)?;
     Ok(task)
 }
 
-/// The approval that lets this one agent spawn once.
-fn permission(tx: &mut dyn Tx, agent: &Agent) -> Result<Approval> {
+fn has_a_say(agent: &Agent, task: &Task) -> Result<()> {
+    let may = agent.rank == Rank::Lead
+        || task.is_assigned_to(&agent.handle)
+        || task.creator.as_ref() == Some(&agent.handle);
+    if may {
+        return Ok(());
+    }
+    Err(Error::forbidden(
+        "forbidden",
+        "an agent spawns for a task it works on or made; a LEAD for any",
+    )
+    .with_detail("requiredRole", Rank::Lead.as_str()))
+}
+
+/// The approval that lets this one agent spawn once, if there is one.
+fn permission_of(tx: &mut dyn Tx, agent: &Agent) -> Result<Option<Approval>> {
     let filter = ApprovalFilter {
         tenant: Some(agent.tenant.clone()),
         statuses: vec![approval::Status::Approved],
@@ -182,8 +304,12 @@ fn permission(tx: &mut dyn Tx, agent: &Agent) -> Result<Approval> {
     let is_good = |it: &Approval| {
         it.detail.used_at.is_none() && it.expires_at.is_none_or(|at| at.after(GRACE) > now)
     };
-    let found = tx.approval_board(&filter, 0, 50)?.into_iter().find(is_good);
-    found.ok_or_else(|| {
+    Ok(tx.approval_board(&filter, 0, 50)?.into_iter().find(is_good))
+}
+
+/// That approval, or the refusal of an agent without one.
+fn permission(tx: &mut dyn Tx, agent: &Agent) -> Result<Approval> {
+    permission_of(tx, agent)?.ok_or_else(|| {
         let rule = format!("spawn_role:{}", agent.rank.as_str());
         Error::forbidden(
             "policy_violation",
@@ -205,8 +331,7 @@ const GRACE: Duration = Duration::from_secs(24 * 3600);
 ///
 /// # Errors
 /// Forbidden past the parent's rank and tools; `task_type_not_allowed`; over budget.
-pub(super) fn bounded(tx: &mut dyn Tx, spawner: &Spawner, mut new: NewAgent) -> Result<NewAgent> {
-    let parent = &spawner.agent;
+pub(super) fn bounded(tx: &mut dyn Tx, parent: &Agent, mut new: NewAgent) -> Result<NewAgent> {
     let rank = new.rank.unwrap_or(Rank::Specialist.min(parent.rank));
     if rank > parent.rank {
         return Err(Error::forbidden(
@@ -232,6 +357,7 @@ pub(super) fn bounded(tx: &mut dyn Tx, spawner: &Spawner, mut new: NewAgent) -> 
             return Err(Error::over_budget(format!(
                 "the child may not have more than what is left of its parent's budget: {left}"
             ))
+            .with_detail("asked", daily.max(per_run).as_dollars())
             .with_detail("remaining", left.as_dollars()));
         }
         (new.budget_daily, new.budget_per_run) = (Some(daily), Some(per_run));
@@ -252,7 +378,8 @@ fn kinds(parent: &Agent, asked: Option<Vec<TaskKind>>) -> Result<Vec<TaskKind>> 
         Some(kind) => Err(Error::conflict(
             "task_type_not_allowed",
             format!("{} itself may not do {}", parent.handle, kind.as_str()),
-        )),
+        )
+        .with_detail("taskType", kind.as_str())),
         None => Ok(asked),
     }
 }
@@ -267,7 +394,8 @@ fn tools(parent: &Agent, asked: Option<Vec<String>>) -> Result<Option<Vec<String
         Some(tool) => Err(Error::forbidden(
             "forbidden",
             format!("{} itself may not use {tool}", parent.handle),
-        )),
+        )
+        .with_detail("tool", tool.as_str())),
         None => Ok(Some(asked.clone())),
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn context_of(
     agent: &Agent,
     task: Option<&Task>,
     action: &engine::Action,
-    standings: Vec<engine::Standing>,
+    rules: &engine::Rules,
 ) -> Result<engine::Context> {
     let operator_mode = match tx.stance()?.mode {
         Mode::Normal => engine::OperatorMode::Normal,
@@ -49,9 +49,9 @@ pub(super) fn context_of(
         Mode::Draining => engine::OperatorMode::Draining,
         Mode::Quarantined => engine::OperatorMode::Quarantined,
     };
-    let spawn = match action.kind {
-        engine::ActionKind::Spawn => Some(spawn_facts(tx, agent, task)?),
-        _ => None,
+    let spawn = match action.is_spawn(rules) {
+        true => Some(agent::spawn_facts(tx, agent, task, &action.args)?),
+        false => None,
     };
     let transition = match (task, action.target_status.as_deref()) {
         (Some(task), Some(target)) if action.kind == engine::ActionKind::Transition => {
@@ -65,7 +65,7 @@ pub(super) fn context_of(
         task_in_progress_is_own: task.is_some_and(|task| {
             task.state == State::InProgress && task.is_assigned_to(&agent.handle)
         }),
-        approvals: standings,
+        approvals: Vec::new(),
         budget: Some(budget_facts(agent, task, tx.now())),
         spawn,
         transition,
@@ -79,16 +79,6 @@ fn budget_facts(agent: &Agent, task: Option<&Task>, now: Timestamp) -> engine::B
         per_run_cap: remaining.per_run.map(|it| it.0),
         task_remaining: remaining.task.map(|it| it.0),
     }
-}
-
-fn spawn_facts(tx: &mut dyn Tx, agent: &Agent, task: Option<&Task>) -> Result<engine::SpawnFacts> {
-    let standing = agent::standing(tx, agent, task.map(|task| &task.id))?;
-    let of_task = standing.of_task;
-    Ok(engine::SpawnFacts {
-        active_agents: u32::try_from(standing.active).unwrap_or(u32::MAX),
-        children_of_parent_task: u32::try_from(of_task).unwrap_or(u32::MAX),
-        depth: standing.depth,
-    })
 }
 
 /// A dry run of a step (OpenClaw contract §5): who may take it, and whether the agent may work on
@@ -105,7 +95,7 @@ fn transition_facts(
         .kind
         .filter(|kind| !kinds.is_empty() && !kinds.contains(kind));
     let outcome = match (State::parse(target), other_kind) {
-        (None, _) => engine::TransitionOutcome::Invalid,
+        (None, _) => engine::TransitionOutcome::Invalid(format!("there is no state {target}")),
         (Some(_), Some(kind)) => {
             engine::TransitionOutcome::TaskTypeNotAllowed(kind.as_str().to_owned())
         }
@@ -117,7 +107,7 @@ fn transition_facts(
                     engine::TransitionOutcome::RequiresHuman
                 }
                 Err(error) if matches!(error.kind, Kind::Forbidden | Kind::Conflict) => {
-                    engine::TransitionOutcome::Invalid
+                    engine::TransitionOutcome::Invalid(error.message)
                 }
                 Err(error) => return Err(error),
             }

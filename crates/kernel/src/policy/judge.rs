@@ -5,7 +5,7 @@ use stationmaster_policy as engine;
 
 use super::facts::{agent_of, context_of, standings};
 use super::{Decision, Fault, InForce, Scope, in_force, redact};
-use crate::agent::Agent;
+use crate::agent::{self, Agent};
 use crate::budget;
 use crate::error::Problem;
 use crate::event::{self, Happening};
@@ -81,10 +81,13 @@ pub(crate) fn judge_listed(
 ) -> Result<Verdict> {
     let action = engine::Action::from_json(action).map_err(|faults| invalid("action", faults))?;
     let force = in_force(tx, &agent.tenant, Some(&agent.handle), task)?;
-    let subject = agent_of(agent, tx.now());
+    let mut subject = agent_of(agent, tx.now());
+    if action.is_spawn(&force.rules) {
+        subject.can_spawn = agent::may_spawn(tx, agent)?;
+    }
     let context = engine::Context {
         is_listed,
-        ..context_of(tx, agent, task, &action, Vec::new())?
+        ..context_of(tx, agent, task, &action, &force.rules)?
     };
     let found = engine::decide(&force.rules, &action, &subject, &context);
     if found.decision != Decision::NeedsApproval {
