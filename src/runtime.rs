@@ -66,6 +66,7 @@ pub(crate) fn build(settings: &Settings, around: &Surroundings<'_>) -> Result<Ru
         .map_or_else(Clock::default, Clock::moved_by);
     let mut config = Config::new(model.map_or_else(String::new, |model| model.model.clone()));
     config.fallback_model = model.and_then(|model| model.fallback.clone());
+    config.cheap_model = model.and_then(|model| model.cheap.clone());
     config.default_task = settings.runtime.default_task.clone();
     config.deadline = Duration::from_secs(settings.runtime.deadline_seconds);
     config.tool_rounds = settings.runtime.max_tool_rounds;

@@ -81,6 +81,8 @@ pub(crate) struct ModelSettings {
     pub base_url: Option<String>,
     pub model: String,
     pub fallback: Option<String>,
+    /// For summaries.
+    pub cheap: Option<String>,
     pub retry_attempts: u32,
     pub retry_delay_ms: u64,
     pub retry_max_delay_ms: u64,
@@ -97,6 +99,7 @@ impl ModelSettings {
             base_url: None,
             model: stationmaster_model::DEMO_MODEL.to_owned(),
             fallback: None,
+            cheap: None,
             retry_attempts: 1,
             retry_delay_ms: 0,
             retry_max_delay_ms: 0,
@@ -339,12 +342,20 @@ fn model(source: &Source) -> Result<Option<ModelSettings>> {
     let fallback = source
         .text("LLM_MODEL_FALLBACK")
         .or_else(|| source.text("OPENAI_MODEL_FALLBACK"));
+    let cheap = source
+        .text("LLM_MODEL_CHEAP")
+        .or_else(|| source.text("OPENAI_MODEL_CHEAP"))
+        .map(|model| match model.split_once('/') {
+            Some((prefix, rest)) if prefix.parse() == Ok(provider) => rest.to_owned(),
+            _ => model,
+        });
     Ok(Some(ModelSettings {
         provider,
         api_key: api_key.as_deref().and_then(Secret::new),
         base_url,
         model: named.unwrap_or_else(|| provider.default_model().to_owned()),
         fallback,
+        cheap,
         retry_attempts: source.seed_number("RETRY_ATTEMPTS", 3)?,
         retry_delay_ms: source.seed_number("RETRY_DELAY_MS", 1000)?,
         retry_max_delay_ms: source.seed_number("RETRY_MAX_DELAY_MS", 30_000)?,

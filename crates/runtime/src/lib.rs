@@ -18,6 +18,7 @@
 //! What is absent on purpose: HTTP routes and status codes, which are the surface's, and any state
 //! of its own beyond what [`PostingLedger`] remembers.
 
+mod aside;
 mod backend;
 mod ledger;
 mod local;
@@ -29,6 +30,9 @@ mod turn;
 mod usage;
 mod workspace;
 
+pub use aside::{
+    CompactRequest, Compacted, JsonAnswer, JsonTask, JsonTaskError, Schema, SchemaFault,
+};
 pub use backend::{
     Backend, BackendError, BackendErrorKind, BackendResult, DocumentRef, ExtraCall, HttpBackend,
     MessageRef, NewDocument, NewMessage, NewTask, NewThread, NewToolRequest, NotificationFilter,

@@ -1,6 +1,7 @@
 //! The agent runtime daemon's contract, sentence by sentence. `§` is that contract's section.
 
 mod answers;
+mod aside;
 mod backend_down;
 mod backend_url;
 mod bodies;

@@ -107,6 +107,8 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("get", "/api/tools", Agent),
     ("post", "/api/tools/{name}", Agent),
     ("post", "/api/agents/send", Daemon),
+    ("post", "/compact", Daemon),
+    ("post", "/llm-task", Daemon),
     ("get", "/usage", Daemon),
     ("get", "/skills", Daemon),
     ("get", "/context", Daemon),

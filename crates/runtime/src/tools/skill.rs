@@ -22,7 +22,10 @@ pub(super) static LOAD: OwnTool = OwnTool {
 };
 
 async fn load(mut call: Call<'_>) -> Result<Done, Refusal> {
-    let (name, file) = (call.arguments.required("name"), call.arguments.text("resource"));
+    let (name, file) = (
+        call.arguments.required("name"),
+        call.arguments.text("resource"),
+    );
     let Some(skills) = &call.caller.skills else {
         return Err(Refusal(
             "there are no skills to load in this turn".to_owned(),

@@ -36,6 +36,8 @@ pub struct Config {
     pub model: String,
     /// Asked where that one gives no answer.
     pub fallback_model: Option<String>,
+    /// Asked for summaries, where it is not the one asked in turns.
+    pub cheap_model: Option<String>,
     /// The title of the task for turns that name none.
     pub default_task: Option<String>,
     /// For finding the task, the model and its tools together.
@@ -62,6 +64,7 @@ impl Config {
         Self {
             model: model.into(),
             fallback_model: None,
+            cheap_model: None,
             default_task: None,
             deadline: Duration::from_secs(120),
             posting_time: Duration::from_secs(30),

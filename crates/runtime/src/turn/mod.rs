@@ -86,6 +86,15 @@ impl Runtime {
         }
     }
 
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Adds to what was used since the start.
+    pub(crate) fn count(&self, spent: &Spent) {
+        self.tally.add(spent);
+    }
+
     /// Where agents work from.
     #[must_use]
     pub fn workspace(&self) -> &Workspace {

@@ -1,23 +1,28 @@
 //! The agent runtime daemon (`/api/agents/send` and its companions), as Wombat and Clasper
 //! promise it. Section numbers in this folder are that contract's.
 
+mod compact;
 mod error;
+mod llm_task;
 mod request;
 mod send;
 mod usage;
 mod workspace;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use stationmaster_http::App;
 use stationmaster_kernel::Error;
-use stationmaster_runtime::Runtime;
-use tokio::sync::Semaphore;
+use stationmaster_runtime::{Runtime, TurnError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+use error::Problem;
 
 /// What the routes of the runtime are given.
 #[derive(Clone)]
@@ -37,9 +42,47 @@ pub const TURNS: usize = 1024;
 pub fn routes() -> OpenApiRouter<Arc<Daemon>> {
     OpenApiRouter::new()
         .routes(routes!(send::send))
+        .routes(routes!(compact::compact))
+        .routes(routes!(llm_task::llm_task))
         .routes(routes!(usage::usage))
         .routes(routes!(workspace::skills))
         .routes(routes!(workspace::context))
+}
+
+impl Daemon {
+    /// Runs `work` to its end, whether or not its caller waits for that: the model is paid, and the thread
+    /// gets its answer.
+    async fn see_through<T, E>(
+        &self,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        Problem: From<E>,
+    {
+        let place = self.place()?;
+        let work = self.turns.spawn(async move {
+            let outcome = work.await;
+            drop(place);
+            outcome
+        });
+        let outcome = work.await.map_err(|error| {
+            tracing::error!(%error, "a turn broke off");
+            TurnError::Internal {
+                message: "the turn broke off".to_owned(),
+            }
+        })?;
+        Ok(outcome?)
+    }
+
+    /// Leave to ask a model.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.places.clone().try_acquire_owned().map_err(|_| {
+            let message = "as many turns run as this server takes; try again";
+            Error::unavailable(message, Duration::from_secs(5)).into()
+        })
+    }
 }
 
 /// The paths that this contract answers for, known or not (rulings 21).

@@ -25,7 +25,10 @@ pub(super) fn read(
         session_key: fields.string("session_key"),
         agent_role: fields.string("agent_role"),
         message: fields.required_string("message"),
-        messages: history(&mut fields),
+        messages: match fields.array("messages") {
+            Some(items) => history(&mut fields, &items),
+            None => Vec::new(),
+        },
         task_id: fields.string("task_id"),
         task_title: fields.string("task_title"),
         task_description: fields.string("task_description"),
@@ -49,8 +52,8 @@ pub(super) fn read(
     }
 }
 
-fn history(fields: &mut Fields) -> Vec<HistoryEntry> {
-    let items = fields.array("messages").unwrap_or_default();
+/// The entries of a history; every fault of each is a problem.
+pub(super) fn history(fields: &mut Fields, items: &[Value]) -> Vec<HistoryEntry> {
     let mut history = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let role = match item.get("role").and_then(Value::as_str) {

@@ -1,7 +1,6 @@
 //! One turn of one agent (§3).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -11,8 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use stationmaster_http::body;
-use stationmaster_kernel::Error;
-use stationmaster_runtime::{Ended, Outcome, Pause, ToolCallRecord, TurnError};
+use stationmaster_runtime::{Ended, Outcome, Pause, Spent, ToolCallRecord};
 use utoipa::ToSchema;
 
 use super::Daemon;
@@ -20,7 +18,7 @@ use super::error::{ErrorBody, Problem};
 use super::request;
 
 /// The largest body: 1 MiB (§1).
-const BODY_LIMIT: usize = 1 << 20;
+pub(super) const BODY_LIMIT: usize = 1 << 20;
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
 /// What to ask an agent.
@@ -88,7 +86,7 @@ pub(super) struct SendReply {
 
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(clippy::struct_field_names, reason = "the contract's words")]
-struct Usage {
+pub(super) struct Usage {
     prompt_tokens: u64,
     completion_tokens: u64,
     total_tokens: u64,
@@ -121,7 +119,7 @@ impl From<Pause> for PausedReply {
 /// In US dollars.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Cost {
+pub(super) struct Cost {
     model: String,
     input_tokens: u64,
     output_tokens: u64,
@@ -172,24 +170,36 @@ impl From<Outcome> for SendReply {
             response: it.response,
             message_id: it.message_id,
             document_id: it.document_id,
-            usage: Usage {
-                prompt_tokens: spent.input_tokens,
-                completion_tokens: spent.output_tokens,
-                total_tokens: spent.total_tokens(),
-            },
-            cost: Cost {
-                model: it.model,
-                input_tokens: spent.input_tokens,
-                output_tokens: spent.output_tokens,
-                input_cost: dollars(spent.input_cost_microusd),
-                output_cost: dollars(spent.output_cost_microusd),
-                total_cost: dollars(spent.cost_microusd()),
-                currency: "USD",
-            },
+            usage: Usage::from(&spent),
+            cost: Cost::of(it.model, &spent),
             tool_calls: it.tool_calls.into_iter().map(ToolCall::from).collect(),
             context_warning: it.context_warning,
             message_error: it.message_error,
             document_error: it.document_error,
+        }
+    }
+}
+
+impl From<&Spent> for Usage {
+    fn from(spent: &Spent) -> Self {
+        Self {
+            prompt_tokens: spent.input_tokens,
+            completion_tokens: spent.output_tokens,
+            total_tokens: spent.total_tokens(),
+        }
+    }
+}
+
+impl Cost {
+    pub(super) fn of(model: String, spent: &Spent) -> Self {
+        Self {
+            model,
+            input_tokens: spent.input_tokens,
+            output_tokens: spent.output_tokens,
+            input_cost: dollars(spent.input_cost_microusd),
+            output_cost: dollars(spent.output_cost_microusd),
+            total_cost: dollars(spent.cost_microusd()),
+            currency: "USD",
         }
     }
 }
@@ -226,23 +236,10 @@ pub(super) async fn send(
         header("idempotency-key"),
         header("x-trace-id"),
     )?;
-    let place = daemon.places.clone().try_acquire_owned().map_err(|_| {
-        let message = "as many turns run as this server takes; try again";
-        Error::unavailable(message, Duration::from_secs(5))
-    })?;
     let runtime = daemon.runtime.clone();
-    // A turn goes on when its caller goes away: the model is paid, and the thread gets its answer.
-    let turn = daemon.turns.spawn(async move {
-        let outcome = runtime.send(request).await;
-        drop(place);
-        outcome
-    });
-    let ended = turn.await.map_err(|error| {
-        tracing::error!(%error, "a turn broke off");
-        TurnError::Internal {
-            message: "the turn broke off".to_owned(),
-        }
-    })??;
+    let ended = daemon
+        .see_through(async move { runtime.send(request).await })
+        .await?;
     let outcome = match ended {
         Ended::Answered(outcome) => *outcome,
         Ended::Paused(pause) => {
