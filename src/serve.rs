@@ -80,9 +80,10 @@ async fn serve(
     started: impl AsyncFnOnce(&Started<'_>) -> Result<()>,
 ) -> Result<()> {
     settings.write_default_file()?;
+    let (listeners, addresses) = bind(&settings.listen).await?;
+    // After what most often fails: what is made now is shown once, by a server that has started.
     let secrets = settings.secrets()?;
     warn_of_short(&secrets);
-    let (listeners, addresses) = bind(&settings.listen).await?;
     lock.tell(&addresses)?;
     let metrics = record_metrics()?;
     let database = open(settings).await?;
@@ -221,6 +222,17 @@ async fn serve(
         tracing::warn!("some parts did not stop in time");
     }
     Ok(())
+}
+
+/// Shows the operator's token when it has just been made, and never again (OpenClaw contract §1.1).
+/// It is printed, whoever reads that, and stands in no log.
+pub(crate) fn show_new_token(secrets: &Secrets) {
+    if secrets.admin_token_is_new {
+        console::line(format_args!(
+            "admin      {}  (shown once)",
+            secrets.admin_token.expose()
+        ));
+    }
 }
 
 /// Says which model thinks, if one does.

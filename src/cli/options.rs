@@ -27,10 +27,10 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     without: Vec<String>,
     /// File with an offset in milliseconds that moves the clock, for tests; loopback only
-    #[arg(long, value_name = "FILE", hide = true)]
+    #[arg(long, value_name = "FILE")]
     test_clock: Option<PathBuf>,
     /// Serve the fixtures of the MCP conformance suite at /mcp too
-    #[arg(long, hide = true)]
+    #[arg(long)]
     conformance: bool,
 }
 

@@ -19,6 +19,7 @@ impl Serve {
         logs::start(settings.log_filter.as_deref(), "info");
         serve::run(&settings, None, async |started| {
             serve::say_how_it_thinks(started);
+            serve::show_new_token(started.secrets);
             Ok(())
         })
     }

@@ -94,12 +94,7 @@ fn tell_what_to_try(started: &Started<'_>) {
         settings.runtime.workspace.display()
     ));
     console::line(format_args!("API        {url}/api-docs"));
-    if secrets.admin_token_is_new {
-        console::line(format_args!(
-            "admin      {}  (shown once)",
-            secrets.admin_token.expose()
-        ));
-    }
+    serve::show_new_token(secrets);
     let key = if secrets.daemon_key.is_some() {
         " -H \"X-Agent-Daemon-Key: $AGENT_DAEMON_API_KEY\""
     } else {

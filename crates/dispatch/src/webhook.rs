@@ -233,7 +233,9 @@ async fn send(database: &Database, sender: &Sender, hook: &Webhook, delivery: &D
 fn signing_key(secret: &str) -> hmac::Key {
     let decoded = secret
         .strip_prefix(SECRET_PREFIX)
-        .and_then(|encoded| STANDARD.decode(encoded).ok());
+        .and_then(|encoded| STANDARD.decode(encoded).ok())
+        // Nothing is no key: anybody could sign with it.
+        .filter(|key| !key.is_empty());
     let bytes = decoded.unwrap_or_else(|| secret.as_bytes().to_vec());
     hmac::Key::new(hmac::HMAC_SHA256, &bytes)
 }
@@ -253,5 +255,19 @@ mod tests {
         let signed = r#"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}"#;
         let signature = STANDARD.encode(hmac::sign(&key, signed.as_bytes()));
         assert_eq!(signature, "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn a_secret_that_is_no_base64_is_its_own_key() {
+        let signed = |secret: &str| hmac::sign(&signing_key(secret), b"x");
+        let with = |key: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"x");
+        for (secret, key) in [
+            ("whsec_dGVzdA==", &b"test"[..]),
+            ("whsec_not base64", b"whsec_not base64"),
+            ("whsec_", b"whsec_"),
+            ("abc", b"abc"),
+        ] {
+            assert_eq!(signed(secret).as_ref(), with(key).as_ref(), "{secret}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! A member that is `null` counts as absent, and one that nobody asks for is ignored.
 
 use serde_json::Value;
-use stationmaster_kernel::error::Problems;
+use stationmaster_kernel::error::{Problem, Problems};
 use stationmaster_kernel::{Error, Handle, Object, Result};
 
 /// The members of a request's body.
@@ -31,6 +31,11 @@ impl Fields {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
+    }
+
+    /// Takes whatever has not been asked for yet.
+    pub fn rest(&mut self) -> Object {
+        std::mem::take(&mut self.members)
     }
 
     pub fn value(&mut self, name: &str) -> Option<Value> {
@@ -123,6 +128,20 @@ impl Fields {
                 None
             }
         }
+    }
+
+    /// Whether nothing is wrong so far.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Every problem met so far.
+    #[must_use]
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.finish()
+            .err()
+            .map_or_else(Vec::new, |error| error.problems)
     }
 
     /// # Errors

@@ -126,6 +126,35 @@ impl Error {
         }
     }
 
+    /// Puts `found` before the problems that a rule had with the same request, so that one answer
+    /// names all. Of a member that was found wrong the rule saw only a stand-in, so what it says
+    /// of that counts for nothing; so does any refusal but [`Kind::Invalid`].
+    #[must_use]
+    pub fn joined(self, found: Vec<Problem>) -> Self {
+        if found.is_empty() || !self.is_refusal() {
+            return self;
+        }
+        let covers = |known: &Problem, field: &str| {
+            let rest = field.strip_prefix(known.field.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let (problems, details) = match self.kind {
+            Kind::Invalid => (self.problems, self.details),
+            _ => (Vec::new(), None),
+        };
+        let mut all = found;
+        let known = all.len();
+        for problem in problems {
+            if !all[..known].iter().any(|it| covers(it, &problem.field)) {
+                all.push(problem);
+            }
+        }
+        Self {
+            details,
+            ..Self::invalid_all(all)
+        }
+    }
+
     /// A fault of ours: callers see a plain sentence, the log gets the cause.
     #[must_use]
     pub fn internal(cause: impl Into<Cause>) -> Self {
@@ -207,5 +236,34 @@ impl Problems {
         } else {
             Err(Error::invalid_all(self.0))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(field: &str) -> Problem {
+        Problem {
+            field: field.to_owned(),
+            message: "is wrong".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_a_rule_finds_stands_beside_what_was_found_before() {
+        let rule = Error::invalid_all(
+            ["title", "plan", "plan.steps[1]", "planet"]
+                .map(problem)
+                .into(),
+        );
+        let all = rule.joined(vec![problem("plan"), problem("type")]);
+        let fields: Vec<_> = all.problems.iter().map(|it| it.field.as_str()).collect();
+        assert_eq!(fields, ["plan", "type", "title", "planet"]);
+
+        let refused = Error::forbidden("forbidden", "no").joined(vec![problem("type")]);
+        assert_eq!((refused.kind, refused.problems.len()), (Kind::Invalid, 1));
+        let fault = Error::internal("broken").joined(vec![problem("type")]);
+        assert_eq!(fault.kind, Kind::Internal);
     }
 }

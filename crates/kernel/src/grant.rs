@@ -23,7 +23,8 @@ pub enum Scope {
     Action(String),
     /// Actions that only this rule holds back, as a violation names it.
     Rule(String),
-    /// Actions that name the approval: what was asked for names no action.
+    /// Actions that name the approval and are what its summary says: what was asked for names no
+    /// action.
     Named,
 }
 

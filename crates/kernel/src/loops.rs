@@ -52,12 +52,13 @@ pub(crate) fn after_message(tx: &mut dyn Tx, who: &Principal, task: &Task) -> Re
     let since = from(limits.comments_within.max(limits.ping_pong_within));
     let most = limits.comments.max(limits.ping_pong);
     let looked_at = most.saturating_mul(2).clamp(LOOKED_AT, MOST_LOOKED_AT);
-    let authors = tx.recent_authors(&task.id, since, looked_at)?;
+    let remarks = tx.recent_remarks(&task.id, since, looked_at)?;
+    // What agents said themselves, not what the server posts of what they do.
     let of_agents = |since: Timestamp| -> Vec<&Handle> {
-        authors
+        remarks
             .iter()
-            .filter(|(_, at)| *at >= since)
-            .filter_map(|(author, _)| author.as_ref())
+            .filter(|it| it.at >= since && !it.kind.is_some_and(MessageKind::is_servers_own))
+            .filter_map(|it| it.author.as_ref())
             .collect()
     };
     let comments = of_agents(from(limits.comments_within)).len();
@@ -147,11 +148,11 @@ pub(crate) fn block(tx: &mut dyn Tx, task: Task, kind: LoopKind, detail: &str) -
     let step = Step::because(format!("Loop detected: {name}"));
     let (task, _) = transition::shift(tx, &system, task, State::Blocked, step)?;
     let mut post = Post::of(
-        MessageKind::System,
+        MessageKind::Artifact,
         format!("Loop detected: {name}. {detail}."),
     );
     post.artifacts.push(Artifact {
-        name: format!("loop-summary-{}.md", name.to_lowercase().replace('_', "-")),
+        name: format!("loop-summary-{name}.md"),
         kind: "REPORT".to_owned(),
         content: Some(summary),
         mime_type: Some("text/markdown".to_owned()),

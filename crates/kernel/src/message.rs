@@ -129,6 +129,21 @@ impl MessageKind {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.as_str() == text)
     }
+
+    /// Whether only the server posts such messages, of what else somebody does (§2).
+    #[must_use]
+    pub fn is_servers_own(self) -> bool {
+        matches!(self, Self::WorkPlan | Self::ApprovalRequest | Self::System)
+    }
+}
+
+/// A message without its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// `None`: no agent's.
+    pub author: Option<Handle>,
+    pub kind: Option<MessageKind>,
+    pub at: Timestamp,
 }
 
 impl Placed for Message {
@@ -177,17 +192,16 @@ pub trait Messages {
     /// Whatever the store meets.
     fn messages_with_artifacts(&mut self, task: &TaskId, limit: u32) -> Result<Vec<Message>>;
 
-    /// Who posted on a task at or after `since`, oldest first, at most `limit` of the newest:
-    /// agents by name, `None` for anybody else.
+    /// Who posted what on a task at or after `since`, oldest first, at most `limit` of the newest.
     ///
     /// # Errors
     /// Whatever the store meets.
-    fn recent_authors(
+    fn recent_remarks(
         &mut self,
         task: &TaskId,
         since: Timestamp,
         limit: u32,
-    ) -> Result<Vec<(Option<Handle>, Timestamp)>>;
+    ) -> Result<Vec<Remark>>;
 
     /// One row more than the page holds, when there is one.
     ///
@@ -361,8 +375,7 @@ pub fn say(tx: &mut dyn Tx, who: &Principal, id: &TaskId, post: Post) -> Result<
 }
 
 fn check_post(tx: &mut dyn Tx, problems: &mut Problems, task: &Task, post: &Post) -> Result<()> {
-    use MessageKind::{ApprovalRequest, System, WorkPlan};
-    if matches!(post.kind, WorkPlan | ApprovalRequest | System) {
+    if post.kind.is_servers_own() {
         problems.add(
             "type",
             format!("{} is posted by the server", post.kind.as_str()),

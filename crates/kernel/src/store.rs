@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use crate::agent::Agents;
 use crate::alert::Alerts;
 use crate::approval::Approvals;
+use crate::budget::TenantBudgets;
 use crate::cost::Costs;
 use crate::document::Documents;
 use crate::event::Events;
@@ -51,6 +52,7 @@ pub trait Tx:
     + Operators
     + Webhooks
     + Costs
+    + TenantBudgets
 {
     /// The database's clock (plus the offset that tests may set). The same all through.
     fn now(&self) -> Timestamp;

@@ -8,7 +8,7 @@ use crate::finding::{Findings, Violation};
 use crate::path::Place;
 use crate::rules::ToolKind;
 use crate::shell::{self, Surroundings};
-use crate::{Action, ActionKind, Agent, Risk, Rules, secret, words};
+use crate::{Action, ActionKind, Agent, Risk, Rules, host, network, secret, words};
 
 /// How deep into a tool's arguments is looked.
 const DEEPEST: usize = 32;
@@ -98,11 +98,13 @@ fn base_findings(
 
 /// A command is judged as one whatever the tool is called.
 fn command(rules: &Rules, action: &Action, kind: ToolKind, place: &Place, found: &mut Findings) {
-    match &action.command {
+    let command = action.command.as_deref();
+    match command.filter(|command| !command.trim().is_empty()) {
         Some(command) => {
             let surroundings = Surroundings { rules, place };
             shell::judge(command, &surroundings, found);
         }
+        // A blank one says no more than none: the tool may have another name for it.
         None if kind == ToolKind::Shell => {
             let reason = "Command is missing, so it cannot be judged".to_owned();
             found.raise(Violation::new("shell_unparseable", "", reason));
@@ -146,8 +148,13 @@ fn address(rules: &Rules, action: &Action, kind: ToolKind, found: &mut Findings)
             .iter()
             .any(|name| action.args.contains_key(*name));
     let is_plain = kind == ToolKind::Fetch && matches!(method, "GET" | "HEAD") && !sends;
-    for address in action.url.iter().chain(&action.domain) {
-        rules.network.check(address, is_plain, found);
+    match &action.url {
+        Some(url) if !host::may_be_url(url) => network::deny_invalid(url, found),
+        Some(url) => rules.network.check(url, is_plain, found),
+        None => {}
+    }
+    if let Some(domain) = &action.domain {
+        rules.network.check(domain, is_plain, found);
     }
     let is_missing = action.url.is_none() && action.domain.is_none();
     if action.kind == ActionKind::Network && is_missing {

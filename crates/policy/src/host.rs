@@ -51,6 +51,19 @@ pub(crate) fn target(written: &str) -> Option<Target> {
     })
 }
 
+/// Whether a tool that asks for a URL was given one, if only without its scheme. A lone word is
+/// none, but for the name that every machine has for itself.
+pub(crate) fn may_be_url(written: &str) -> bool {
+    if written.contains("://") {
+        return true;
+    }
+    match target(written).map(|target| target.host) {
+        Some(Place::Name(name)) => name.contains('.') || name == "localhost",
+        Some(Place::Address(_)) => true,
+        None => false,
+    }
+}
+
 fn place(host: &Host<&str>) -> Place {
     match host {
         Host::Domain(name) => Place::Name(name.trim_end_matches('.').to_owned()),

@@ -40,8 +40,7 @@ impl NetworkRules {
     /// Judges an address that is fetched from, or otherwise used.
     pub(crate) fn check(&self, address: &str, is_plain_fetch: bool, found: &mut Findings) {
         let Some(target) = host::target(address) else {
-            let reason = format!("Address {address} is not one that can be fetched");
-            return found.deny(Violation::new("network_invalid_url", address, reason));
+            return deny_invalid(address, found);
         };
         if self.check_denied(&target, found) {
             return;
@@ -76,4 +75,10 @@ impl NetworkRules {
         found.deny(Violation::new("network_denied", &host, reason));
         true
     }
+}
+
+/// Denies what is no address.
+pub(crate) fn deny_invalid(address: &str, found: &mut Findings) {
+    let reason = format!("Address {address} is not one that can be fetched");
+    found.deny(Violation::new("network_invalid_url", address, reason));
 }

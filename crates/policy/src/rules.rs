@@ -134,6 +134,12 @@ impl Rules {
             .map_or(ToolKind::Other, |(_, kind)| kind)
     }
 
+    /// Whether a tool runs commands: one of the document's `tools.shell`.
+    #[must_use]
+    pub fn is_shell(&self, tool: &str) -> bool {
+        self.kind(tool) == ToolKind::Shell
+    }
+
     pub(crate) fn redacts(&self, tool: &str) -> bool {
         self.redacted.contains(&folded(tool))
     }

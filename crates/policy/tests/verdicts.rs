@@ -522,3 +522,38 @@ fn a_kind_of_secret_can_be_left_out() {
     assert_eq!(verdict.decision, Decision::Allow);
     assert_eq!(rules.redact("password=hunter2").1, Vec::<&str>::new());
 }
+
+#[test]
+fn a_blank_command_is_none() {
+    for command in [json!(""), json!("   "), json!(null)] {
+        let asked = action(&json!({"type": "TOOL_CALL", "tool": "exec", "command": command}));
+        let verdict = judge(&asked, &agent(Rank::Lead), &Context::default());
+        assert_eq!(
+            (verdict.decision, verdict.risk),
+            (Decision::NeedsApproval, Risk::Red),
+            "{command}"
+        );
+        assert_eq!(verdict.violations, ["shell_unparseable"]);
+    }
+}
+
+#[test]
+fn a_lone_word_is_no_url() {
+    for (url, expected) in [
+        ("notaurl", "network_invalid_url:notaurl"),
+        ("not a url", "network_invalid_url:not a url"),
+        ("example.net/x", "network_not_allowlisted:example.net"),
+        ("169.254.169.254/latest", "network_denied:169.254.169.254"),
+    ] {
+        let asked = action(&json!({"type": "NETWORK", "url": url}));
+        let verdict = judge(&asked, &agent(Rank::Lead), &Context::default());
+        assert_eq!(verdict.violations, [expected], "{url}");
+    }
+    for asked in [
+        json!({"type": "NETWORK", "url": "localhost:8080/x"}),
+        json!({"type": "NETWORK", "domain": "github.com"}),
+    ] {
+        let verdict = judge(&action(&asked), &agent(Rank::Lead), &Context::default());
+        assert_eq!(verdict.decision, Decision::Allow, "{asked}");
+    }
+}

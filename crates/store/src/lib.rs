@@ -37,6 +37,7 @@ mod standup;
 mod subscription;
 mod task;
 mod tenant;
+mod tenant_budget;
 mod token;
 mod tool_call;
 mod turn_step;

@@ -1,6 +1,6 @@
 //! Messages.
 
-use stationmaster_kernel::message::{ActorType, Message, MessageKind, Messages};
+use stationmaster_kernel::message::{ActorType, Message, MessageKind, Messages, Remark};
 use stationmaster_kernel::{
     Handle as Name, MessageId, Page, Position, Result, TaskId, TenantId, Timestamp,
 };
@@ -78,26 +78,29 @@ impl Messages for Handle<'_> {
         self.all(&select, read)
     }
 
-    fn recent_authors(
+    fn recent_remarks(
         &mut self,
         task: &TaskId,
         since: Timestamp,
         limit: u32,
-    ) -> Result<Vec<(Option<Name>, Timestamp)>> {
+    ) -> Result<Vec<Remark>> {
         let rows = self.query(
-            "SELECT author, created_at FROM message WHERE task = ?1 AND created_at >= ?2 \
+            "SELECT author, kind, created_at FROM message WHERE task = ?1 AND created_at >= ?2 \
              ORDER BY position DESC LIMIT ?3",
             params![task.as_str(), since.0, limit],
         )?;
-        let mut authors = rows
+        let mut remarks = rows
             .into_iter()
             .map(|mut row| {
-                let author = row.optional_text()?.map(|text| text.parse()).transpose()?;
-                Ok((author, Timestamp(row.int()?)))
+                Ok(Remark {
+                    author: row.optional_text()?.map(|text| text.parse()).transpose()?,
+                    kind: row.optional_text()?.as_deref().and_then(MessageKind::parse),
+                    at: Timestamp(row.int()?),
+                })
             })
             .collect::<Result<Vec<_>>>()?;
-        authors.reverse();
-        Ok(authors)
+        remarks.reverse();
+        Ok(remarks)
     }
 
     fn messages(

@@ -34,6 +34,7 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0029_cost",
     "0030_standup_report",
     "0031_turn",
+    "0032_tenant_budget",
 ];
 
 /// Runs what is missing. The caller has begun a transaction and commits it; `script` runs a text

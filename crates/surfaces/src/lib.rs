@@ -61,6 +61,7 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
         runtime: runtime.clone(),
         turns,
         places: Arc::new(tokio::sync::Semaphore::new(agent_runtime::TURNS)),
+        keeps_budgets: status.backend_url.is_none(),
     });
     let probe = Arc::new(system::Probe {
         app: app.clone(),

@@ -1,10 +1,12 @@
 //! The agent runtime daemon's contract, sentence by sentence. `§` is that contract's section.
 
 mod answers;
+mod approvals;
 mod aside;
 mod backend_down;
 mod backend_url;
 mod bodies;
+mod budgets;
 mod credentials;
 pub(crate) mod crew;
 mod daemon;

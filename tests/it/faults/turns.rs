@@ -1,7 +1,7 @@
 //! Turns that are cut off: the reply is posted once, whoever dies (rulings 17 to 19).
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use stationmaster_testkit::model::{Step, StubModel};
@@ -37,6 +37,11 @@ impl Sent {
     pub(super) async fn ends_unanswered(mut self) {
         let ended = self.0.join_next().await.expect("a request");
         assert!(ended.is_err(), "{ended:?}");
+    }
+
+    /// Whether there was an answer before the connection broke.
+    pub(super) async fn is_answered(mut self) -> bool {
+        self.0.join_next().await.is_some_and(|ended| ended.is_ok())
     }
 
     /// Whoever asked goes away.
@@ -170,4 +175,60 @@ async fn a_server_that_is_told_to_stop_answers_the_turns_at_hand_first() {
     assert_eq!(stopped.await.unwrap(), 0);
     let api = start(&model, directory.path());
     assert_eq!(said(&api.agent("acme", "owner")).await, ["Write the plan"]);
+}
+
+/// Kills the server at one moment after another of a turn with three tool calls, each time a little later, until
+/// the turn ends before the blow: whatever it was at, it goes on at the start and everything is there once.
+#[tokio::test]
+async fn a_turn_survives_a_kill_at_any_moment() {
+    let draft = json!({"title": "Draft", "content": "# Hi"});
+    let mut moment = Duration::ZERO;
+    let mut ended_first = 0;
+    while ended_first < 2 {
+        let (directory, model) = (TempDir::new().unwrap(), StubModel::start());
+        let draft = draft.clone();
+        // What it says depends on what it was told, as with a real one.
+        model.answer_with(move |asked| match results(asked) {
+            0 => Step::Tools(vec![
+                ("create_task".into(), json!({"title": "Sub"})),
+                ("post_message".into(), json!({"content": "Half way"})),
+            ]),
+            2 => Step::tool("create_document", draft.clone()),
+            _ => Step::text("Done."),
+        });
+        let mut api = start(&model, directory.path());
+        let asked = turn(json!({"idempotency_key": "k"}));
+        let sent = send_off(api.stranger(), asked.clone());
+        assert!(model.wait_for_requests(1, soon()).await);
+        // Not to wait for anything: the blow shall fall at another moment each time.
+        tokio::time::sleep(moment).await;
+        api.server.kill();
+        if sent.is_answered().await {
+            ended_first += 1;
+        }
+        moment += Duration::from_micros(1_500);
+
+        let api = start(&model, directory.path());
+        let answer = api.stranger().post(SEND, asked).await.ok();
+        let owner = api.agent("acme", "owner");
+        let calls = model.request_count();
+        assert!(
+            (3..=4).contains(&calls),
+            "{calls} calls of the model: only one that was cut off is made again"
+        );
+        assert_eq!(answer["response"], "Done.");
+        let made = answer["tool_calls"].as_array().unwrap();
+        assert_eq!(made.len(), 3, "{answer}");
+        assert!(made.iter().all(|call| call["ok"] == true), "{answer}");
+        assert_eq!(said(&owner).await, ["Half way", "Done."]);
+        assert_eq!(owner.items("tasks?title=Sub").await.len(), 1);
+        assert_eq!(owner.items("documents").await.len(), 1);
+        assert!(moment < Duration::from_secs(5), "the turn never ends");
+    }
+}
+
+/// How many results of tools a model is told.
+fn results(asked: &Value) -> usize {
+    let messages = asked["messages"].as_array().expect("messages");
+    messages.iter().filter(|it| it["role"] == "tool").count()
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use stationmaster_testkit::server::program;
 use tempfile::TempDir;
 
 use crate::support::api::{JWT_SECRET, bare_builder, builder};
@@ -49,6 +50,67 @@ async fn what_was_written_is_there_after_a_restart() {
     let agent = api.agent("acme", "writer");
     assert_eq!(agent.items("tasks").await, [first.json()]);
     assert_eq!(agent.post("tasks", body).await.text, first.text);
+}
+
+/// What a server prints and logs in a life of its own, without any terminal.
+fn output_of_a_life(directory: &Path) -> (String, String) {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(program(env!("CARGO_BIN_EXE_stationmaster")))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(directory)
+        .env_clear()
+        .env("RUST_LOG", "debug")
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = child.stderr.take().unwrap();
+    let log = std::thread::spawn(move || {
+        let mut text = String::new();
+        log.read_to_string(&mut text).map(|_| text)
+    });
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut printed = String::new();
+    while !printed.contains("listens on ") {
+        printed.push_str(&lines.next().expect("it starts").unwrap());
+    }
+    let id = child.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    assert!(told.success());
+    for line in lines {
+        printed.push('\n');
+        printed.push_str(&line.unwrap());
+    }
+    assert!(child.wait().unwrap().success());
+    (printed, log.join().unwrap().unwrap())
+}
+
+#[test]
+fn the_admin_token_is_printed_once_and_logged_never() {
+    let directory = TempDir::new().unwrap();
+    let (printed, log) = output_of_a_life(directory.path());
+    let kept = fs::read_to_string(directory.path().join("secrets.toml")).unwrap();
+    let token = kept
+        .lines()
+        .find_map(|line| line.strip_prefix("mc_admin_token = "))
+        .unwrap()
+        .trim_matches('"');
+    assert_eq!(printed.matches(token).count(), 1, "{printed}");
+    assert!(!log.contains("mc_adm_"), "{log}");
+    let (printed, log) = output_of_a_life(directory.path());
+    assert!(!printed.contains("mc_adm_") && !log.contains("mc_adm_"));
+}
+
+#[test]
+fn what_only_tests_need_is_in_the_help_too() {
+    let directory = TempDir::new().unwrap();
+    let help = run(directory.path(), &[], &["serve", "--help"]);
+    for option in ["--test-clock <FILE>", "--conformance"] {
+        assert!(help.stdout.contains(option), "{option}: {}", help.stdout);
+    }
 }
 
 #[test]

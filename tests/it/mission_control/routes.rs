@@ -112,6 +112,9 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("get", "/usage", Daemon),
     ("get", "/skills", Daemon),
     ("get", "/context", Daemon),
+    ("post", "/budget", Daemon),
+    ("get", "/budget", Daemon),
+    ("get", "/budget/check", Daemon),
 ];
 
 fn start() -> Api {

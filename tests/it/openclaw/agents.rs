@@ -143,7 +143,7 @@ async fn operators_change_agents_but_not_their_role_or_status() {
         400,
         "VALIDATION_ERROR",
     );
-    assert_eq!(faults(&error), ["role", "status"]);
+    assert_eq!(faults(&error), ["role", "status", "heartbeatIntervalSec"]);
     let own = jordan
         .caller
         .patch("/api/v1/agents/jordan", json!({"budgetDaily": 100}))

@@ -379,3 +379,59 @@ async fn the_tool_is_served_on_standard_input_and_output() {
         "REVIEW"
     );
 }
+
+#[tokio::test]
+async fn the_rules_that_are_shown_can_be_set() {
+    let api = Api::start();
+    let operator = Terminal::new(&api).with("MC_ADMIN_TOKEN", ADMIN_TOKEN);
+    let shown = operator.ok(&["policy", "show", "--json"]).await;
+    for (version, name) in (1..).zip(["f", "rules.json"]) {
+        let file = operator.file(name, &shown);
+        let file = file.to_str().expect("a path");
+        assert_eq!(
+            operator.json(&["policy", "diff", file]).await["changes"],
+            json!([])
+        );
+        let set = operator.json(&["policy", "set", file]).await;
+        assert_eq!(
+            (&set["scope"], &set["version"]),
+            (&json!("GLOBAL"), &json!(version))
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_rule_in_the_documents_is_one_that_can_be_let_through() {
+    let api = Api::start();
+    let operator = Terminal::new(&api).with("MC_ADMIN_TOKEN", ADMIN_TOKEN);
+    let documents = [
+        include_str!("../../../docs/cli.md"),
+        include_str!("../../../docs/policy.md"),
+    ];
+    for (number, text) in documents.iter().enumerate() {
+        let rule = text.split("--rule '").nth(1).expect("an example");
+        let rule = rule.split('\'').next().expect("a rule");
+        let agent = super::world::member(&api, &format!("agent{number}"), "SPECIALIST", &[]).await;
+        let body = json!({"actionType": "TOOL_EXEC", "actionSummary": "Push", "riskLevel": "RED",
+            "justification": "Because", "actionPayload": {"tool": "exec", "command": "git push"}});
+        let asked = super::world::ok(agent.post("/approvals", body).await);
+        assert!(
+            asked["violations"]
+                .to_string()
+                .contains(&format!("{rule:?}")),
+            "{asked}"
+        );
+        let words = [
+            "approval",
+            "approve",
+            &asked.id(),
+            "--rule",
+            rule,
+            "--uses",
+            "unlimited",
+            "--for",
+            "7d",
+        ];
+        operator.ok(&words).await;
+    }
+}

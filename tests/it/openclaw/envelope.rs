@@ -90,7 +90,7 @@ async fn bad_bodies_are_refused_in_the_envelope() {
         415,
         "UNSUPPORTED_MEDIA_TYPE",
     );
-    let body = json!({"url": "ftp://x", "events": ["", 3], "secret": "short"});
+    let body = json!({"url": "ftp://x", "events": ["", 3], "secret": ""});
     let error = refused(&operator.post(path, body).await, 400, "VALIDATION_ERROR");
     let errors = error["details"]["errors"].as_array().expect("errors");
     let fields: Vec<_> = errors.iter().map(|error| error.text("field")).collect();

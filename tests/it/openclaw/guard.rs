@@ -482,3 +482,46 @@ async fn an_unanswered_request_is_told_again_and_then_expires() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_approval_without_a_payload_is_good_for_what_its_summary_says() {
+    let api = Api::start();
+    let jordan = member(&api, "jordan", "SPECIALIST", &[]).await;
+    let approved = async |summary: &str| {
+        let body = json!({"actionType": "TOOL_EXEC", "actionSummary": summary, "riskLevel": "RED",
+            "justification": "The release needs it"});
+        let id = requested(&jordan, body).await.id();
+        ok(ask(&api, &format!("/approvals/{id}/approve"), json!({})).await);
+        id
+    };
+    let decision = async |approval: &str, action: Value| {
+        let body =
+            json!({"agentId": "jordan", "action": action, "context": {"approvalId": approval}});
+        ok(jordan.post("/policy/evaluate", body).await)["decision"].clone()
+    };
+    let exec = |command: &str| json!({"type": "TOOL_CALL", "tool": "exec", "command": command});
+    let payment = json!({"type": "TOOL_CALL", "tool": "payment", "args": {"amount": 1_000_000}});
+    let push = approved("git push").await;
+    assert_eq!(decision(&push, exec("git push")).await, "ALLOW");
+    for other in [
+        exec("npm publish"),
+        exec("git push origin main"),
+        payment.clone(),
+    ] {
+        assert_eq!(
+            decision(&push, other.clone()).await,
+            "NEEDS_APPROVAL",
+            "{other}"
+        );
+    }
+    // As `mc` writes it, and of a tool that has nothing but a name.
+    let written = approved("exec: make release").await;
+    assert_eq!(decision(&written, exec("make release")).await, "ALLOW");
+    let paid = approved("payment").await;
+    assert_eq!(decision(&paid, payment).await, "ALLOW");
+    let shell = approved("exec").await;
+    assert_eq!(
+        decision(&shell, exec("npm publish")).await,
+        "NEEDS_APPROVAL"
+    );
+}

@@ -440,3 +440,87 @@ async fn a_day_ends_at_midnight_where_the_crew_lives() {
     assert_eq!((local.hour(), local.minute()), (0, 0), "{local}");
     assert_eq!(shown(&api, "/standup").await["timezone"], "Asia/Kathmandu");
 }
+
+#[tokio::test]
+async fn a_dear_run_hides_nothing_of_the_day() {
+    let api = Api::start();
+    let jordan = jordan(&api).await;
+    let over = |cost: f64| json!({"status": "COMPLETED", "costUsd": cost});
+    let told = async || jordan.beat().await["pendingNotifications"].to_string();
+    let kinds = async || -> Vec<String> {
+        let alerts = shown(&api, "/alerts").await;
+        let alerts = alerts["alerts"].as_array().unwrap();
+        alerts.iter().map(|it| it.text("type")).collect()
+    };
+    // 80 % of the day, and five times what a run may cost.
+    let warning = ok(run(&jordan, over(4.0)).await)["budgetWarning"].clone();
+    assert_eq!(warning["type"], "EXCEEDED");
+    let message = warning.text("message");
+    assert!(
+        message.contains("the run cost 4") && message.contains("has 1.00 US dollars left"),
+        "{message}"
+    );
+    assert!(told().await.contains("80 %"));
+    assert_eq!(kinds().await, ["RUN_COST_EXCEEDED"]);
+    let warning = ok(run(&jordan, over(0.8)).await)["budgetWarning"].clone();
+    assert_eq!(warning["type"], "EXCEEDED");
+    assert!(kinds().await.contains(&"BUDGET_CRITICAL".to_owned()));
+    // The day's limit is the gravest.
+    let warning = ok(run(&jordan, over(0.8)).await)["budgetWarning"].clone();
+    assert!(
+        warning
+            .text("message")
+            .contains("spent its budget of today"),
+        "{warning}"
+    );
+    assert!(kinds().await.contains(&"BUDGET_EXCEEDED".to_owned()));
+
+    // What is allowed beyond it shows everywhere alike.
+    let pending = shown(&api, "/approvals/pending").await;
+    let id = pending["approvals"][0].id();
+    ok(ask(&api, &format!("/approvals/{id}/approve"), json!({})).await);
+    let daily = shown(&api, "/agents/jordan").await["budgetDaily"].clone();
+    assert_eq!(daily, 7.5);
+    assert_eq!(jordan.beat().await["budget"]["daily"], daily);
+    let standup = shown(&api, "/standup").await;
+    assert_eq!(standup["agents"]["list"][0]["budgetDaily"], daily);
+}
+
+#[tokio::test]
+async fn everything_says_when_it_last_changed() {
+    let moved = Moved::start_at_noon();
+    let api = &moved.api;
+    let jordan = jordan(api).await;
+    let id = begun(api, &jordan, "CONTENT").await;
+    let steps = shown(api, &format!("/tasks/{id}/transitions")).await;
+    assert_eq!(
+        steps["transitions"][0]["updatedAt"],
+        steps["transitions"][0]["createdAt"]
+    );
+    let hook = json!({"url": "http://127.0.0.1:9/hook"});
+    let hook = ok(ask(api, "/webhooks", hook).await);
+    assert_eq!(hook["updatedAt"], hook["createdAt"]);
+
+    let first = ok(run(&jordan, json!({})).await);
+    let request = json!({"actionType": "TOOL_EXEC", "actionSummary": "git push", "riskLevel": "RED",
+        "justification": "Because"});
+    let asked = ok(jordan.post("/approvals", request).await);
+    for made in [&first, &asked] {
+        assert_eq!(made["updatedAt"], made["createdAt"], "{made}");
+    }
+    moved.ahead(60);
+    ok(change(&jordan, &first.id(), json!({"inputTokens": 7})).await);
+    let path = format!("/approvals/{}", asked.id());
+    ok(ask(api, &format!("{path}/approve"), json!({})).await);
+    for (before, path) in [
+        (&first, format!("/events/runs/{}", first.id())),
+        (&asked, path),
+    ] {
+        let after = shown(api, &path).await;
+        assert_eq!(after["createdAt"], before["createdAt"]);
+        assert!(
+            after.text("updatedAt") > before.text("updatedAt"),
+            "{after}"
+        );
+    }
+}

@@ -110,6 +110,58 @@ async fn what_happens_is_told_once_and_signed() {
 }
 
 #[tokio::test]
+async fn any_secret_will_do_but_only_events_that_there_are() {
+    let api = Api::start();
+    let (receiver, url) = Receiver::start(&[]).await;
+    let post = async |events: Value, secret: &str| {
+        let body = json!({"url": url, "events": events, "secret": secret});
+        api.operator().post("/api/v1/webhooks", body).await
+    };
+    for secret in ["whsec_test", "abc"] {
+        let events = json!(["TASK_CREATED", "ALERT", "APPROVAL_REQUEST"]);
+        let made = post(events, secret).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        assert_eq!(made.json()["secret"], secret);
+    }
+    api.agent("t", "a").task("Tell it").await;
+    until("both are told", async || receiver.heard().len() == 2).await;
+    let mut plain: Vec<String> = ["whsec_test", "abc"]
+        .into_iter()
+        .map(|secret| {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+            let body = &receiver.heard()[0].1;
+            let tag = hmac::sign(&key, body);
+            let digits = tag.as_ref().iter().map(|byte| format!("{byte:02x}"));
+            format!("sha256={}", digits.collect::<String>())
+        })
+        .collect();
+    let mut given: Vec<String> = receiver
+        .heard()
+        .iter()
+        .map(|(headers, _)| headers["x-webhook-signature"].to_str().unwrap().to_owned())
+        .collect();
+    plain.sort();
+    given.sort();
+    assert_eq!(given, plain);
+
+    let error = refused(
+        &post(json!(["BAD", "ALERT"]), "").await,
+        400,
+        "VALIDATION_ERROR",
+    );
+    let errors = error["details"]["errors"].to_string();
+    for part in [
+        "events[0]",
+        "TASK_TRANSITION",
+        "APPROVAL_REQUEST",
+        "\"secret\"",
+    ] {
+        assert!(errors.contains(part), "{part}: {errors}");
+    }
+    assert!(!errors.contains("events[1]"), "{errors}");
+}
+
+#[tokio::test]
 async fn a_receiver_that_fails_is_told_again_later_and_then_given_up() {
     let moved = Moved::start();
     let (receiver, url) = Receiver::start(&[500, 503, 500, 500]).await;

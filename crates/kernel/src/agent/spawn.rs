@@ -280,7 +280,7 @@ pub(super) fn bind(tx: &mut dyn Tx, child: &mut Agent, spawner: Spawner) -> Resu
     child.detail.parent_task = Some(spawner.task);
     if let Some(mut approval) = spawner.approval {
         approval.detail.used_at = Some(tx.now());
-        tx.update_approval(&approval)?;
+        approval::save(tx, &mut approval)?;
     }
     Ok(())
 }

@@ -188,7 +188,7 @@ pub(super) fn conclude(
     ruling: Ruling,
 ) -> Result<Decided> {
     if ruling.decision == Decision::Approve && is_first_of_two(tx, who, &mut approval)? {
-        tx.update_approval(&approval)?;
+        super::save(tx, &mut approval)?;
         record(tx, who, &approval)?;
         return Ok(Decided {
             approval,
@@ -203,7 +203,7 @@ pub(super) fn conclude(
         tx.now(),
         ruling.reason,
     );
-    tx.update_approval(&approval)?;
+    super::save(tx, &mut approval)?;
     record(tx, who, &approval)?;
     let asked_for_tool = approval.detail.ask == Some(Ask::ToolExec);
     let grant = if ruling.decision == Decision::Approve && asked_for_tool {

@@ -170,6 +170,8 @@ pub struct Detail {
     pub escalated: bool,
     /// Who approved so far, where it takes two.
     pub approvers: Vec<String>,
+    /// `None`: it never changed.
+    pub updated_at: Option<Timestamp>,
 }
 
 impl Detail {
@@ -178,6 +180,15 @@ impl Detail {
     pub fn is_blank(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Keeps an approval that changed.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn save(tx: &mut dyn crate::Tx, approval: &mut Approval) -> Result<()> {
+    approval.detail.updated_at = Some(tx.now());
+    tx.update_approval(approval)
 }
 
 /// What kind of thing an agent asks for (OpenClaw contract §2).

@@ -194,7 +194,7 @@ pub fn use_up(tx: &mut dyn Tx, mut approval: Approval) -> Result<()> {
         return Ok(());
     }
     approval.detail.used_at = Some(tx.now());
-    tx.update_approval(&approval)
+    super::save(tx, &mut approval)
 }
 
 /// Tells the agent that asked what became of it.

@@ -32,7 +32,7 @@ fn expire(tx: &mut dyn Tx, mut approval: Approval) -> Result<()> {
     let system = Principal::system().within(approval.tenant.clone())?;
     let at = approval.expires_at.unwrap_or_else(|| tx.now());
     settle_as(&mut approval, Status::Expired, &system, at, None);
-    tx.update_approval(&approval)?;
+    super::save(tx, &mut approval)?;
     record(tx, &system, &approval)?;
     outcome::follow(tx, &system, &approval, None)?;
     outcome::tell_requestor(tx, &system, &approval)?;
@@ -52,7 +52,7 @@ fn escalate(tx: &mut dyn Tx, mut approval: Approval) -> Result<()> {
     let system = Principal::system().within(approval.tenant.clone())?;
     approval.detail.escalate_at = None;
     approval.detail.escalated = true;
-    tx.update_approval(&approval)?;
+    super::save(tx, &mut approval)?;
     record(tx, &system, &approval)?;
     tell_operator(
         tx,
@@ -93,7 +93,7 @@ pub(crate) fn cancel_all(tx: &mut dyn Tx, who: &Principal, task: &TaskId) -> Res
     for mut approval in pending_on(tx, task)? {
         let reason = "the task has ended".to_owned();
         settle_as(&mut approval, Status::Canceled, who, tx.now(), Some(reason));
-        tx.update_approval(&approval)?;
+        super::save(tx, &mut approval)?;
         record(tx, who, &approval)?;
         outcome::follow(tx, who, &approval, None)?;
     }

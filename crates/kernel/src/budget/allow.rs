@@ -227,7 +227,7 @@ fn take_back(tx: &mut dyn Tx, system: &Principal, mut approval: Approval) -> Res
     approval.decided_by = Some(system.subject.clone());
     approval.detail.decided_by_kind = Some(system.kind());
     approval.decision_note = Some("a new day has begun".to_owned());
-    tx.update_approval(&approval)?;
+    approval::save(tx, &mut approval)?;
     let tenant = approval.tenant.clone();
     let what = Happening::ApprovalUpdated(approval.clone());
     event::record(tx, system, &tenant, what)?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::watch::{self, Warning};
-use super::{Day, day, left, left_of_task};
+use super::{Day, day, left, left_of_task, tenant};
 use crate::agent::Agent;
 use crate::cost::{Entry, Quarter};
 use crate::kind::TaskKind;
@@ -56,7 +56,7 @@ impl Delta {
         matches!(self, Self::More(MicroUsd::ZERO))
     }
 
-    fn apply(self, to: MicroUsd) -> MicroUsd {
+    pub(super) fn apply(self, to: MicroUsd) -> MicroUsd {
         match self {
             Self::More(amount) => to.plus(amount),
             Self::Less(amount) => to.minus(amount),
@@ -100,6 +100,15 @@ pub(crate) fn reserve(
     Ok(())
 }
 
+/// Holds what a run that somebody reports may cost of what its tenant may spend.
+///
+/// # Errors
+/// `budget_exceeded`.
+pub(crate) fn hold_for_tenant(tx: &mut dyn Tx, run: &Run) -> Result<()> {
+    let wanted = run.detail.estimated_cost.unwrap_or_default();
+    tenant::hold(tx, &run.tenant, MicroUsd::ZERO, wanted)
+}
+
 /// Holds what the next call of a model may cost at most, instead of what was held for the one before. The
 /// caller writes the run; agent and task are written here.
 ///
@@ -114,6 +123,7 @@ pub(crate) fn hold(tx: &mut dyn Tx, run: &mut Run, worst: MicroUsd) -> Result<()
         None => None,
     };
     let before = std::mem::take(&mut run.detail.reserved);
+    tenant::hold(tx, &run.tenant, before, worst)?;
     agent.detail.purse.reserved = agent.detail.purse.reserved.minus(before);
     if let Some(task) = &mut task {
         task.detail.reserved = task.detail.reserved.minus(before);
@@ -150,7 +160,7 @@ pub(crate) fn hold(tx: &mut dyn Tx, run: &mut Run, worst: MicroUsd) -> Result<()
     }
 }
 
-fn check_left(whose: &str, wanted: MicroUsd, left: Option<MicroUsd>) -> Result<()> {
+pub(super) fn check_left(whose: &str, wanted: MicroUsd, left: Option<MicroUsd>) -> Result<()> {
     let Some(left) = left else { return Ok(()) };
     // With nothing left nothing starts, whatever it says it would cost.
     if wanted <= left && left > MicroUsd::ZERO {
@@ -181,6 +191,7 @@ pub(crate) fn book(tx: &mut dyn Tx, who: &Principal, run: &mut Run) -> Result<Op
     let delta = enter_agent(run, &mut agent, today);
     let released = release(run);
     agent.detail.purse.reserved = agent.detail.purse.reserved.minus(released);
+    tenant::enter(tx, who, &run.tenant, delta, released)?;
     agent.updated_at = today.now;
     tx.put_agent(&agent)?;
     let bearers = bearers(run, &agent);

@@ -8,6 +8,7 @@
 
 mod allow;
 mod book;
+mod tenant;
 mod watch;
 
 use crate::agent::{Agent, Purse, Status};
@@ -17,7 +18,9 @@ use crate::{Error, MicroUsd, Principal, Result, TenantId, Timestamp, Tx};
 pub use allow::approved;
 pub(crate) use allow::{begin_day, take_allowance};
 pub use book::Booked;
-pub(crate) use book::{book, hold, reserve};
+use book::Delta;
+pub(crate) use book::{book, hold, hold_for_tenant, reserve};
+pub use tenant::{NewTenantBudget, TenantBudget, TenantBudgets, of_tenant, set_for_tenant};
 pub use watch::Warning;
 pub(crate) use watch::standing;
 
@@ -110,6 +113,13 @@ pub fn left_of_task(task: &Task) -> Option<MicroUsd> {
             .minus(task.detail.actual_cost)
             .minus(task.detail.reserved),
     )
+}
+
+/// What an agent may spend today, with what was allowed beyond its usual; `None` where it has no
+/// limit.
+#[must_use]
+pub fn limit(agent: &Agent, now: Timestamp) -> Option<MicroUsd> {
+    limit_of(agent, &agent.detail.purse.today(now))
 }
 
 fn limit_of(agent: &Agent, today: &Purse) -> Option<MicroUsd> {

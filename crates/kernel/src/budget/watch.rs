@@ -85,20 +85,28 @@ pub(crate) fn standing(tx: &mut dyn Tx, run: &Run) -> Result<Option<Warning>> {
             message: format!("the budget of task {} is spent", task.id),
         }));
     }
+    let of_day = format!(
+        "agent {} has spent {} today and has {remaining} US dollars left",
+        agent.handle, purse.spent
+    );
+    // What the agent is told and alerts are raised of does not depend on which is named here.
     if let Some(cap) = agent.detail.budget_per_run.filter(|cap| run.cost() > *cap) {
         return Ok(Some(Warning {
             exceeded: true,
             remaining: MicroUsd::ZERO,
-            message: format!("the run cost {} of at most {cap} US dollars", run.cost()),
+            message: match gone(limits.warn) {
+                true => format!(
+                    "the run cost {} of at most {cap} US dollars; {of_day}",
+                    run.cost()
+                ),
+                false => format!("the run cost {} of at most {cap} US dollars", run.cost()),
+            },
         }));
     }
-    Ok(gone(limits.warn).then(|| Warning {
+    Ok(gone(limits.warn).then_some(Warning {
         exceeded: false,
         remaining,
-        message: format!(
-            "agent {} has spent {} today and has {remaining} US dollars left",
-            agent.handle, purse.spent
-        ),
+        message: of_day,
     }))
 }
 

@@ -132,8 +132,17 @@ pub(super) fn standings(
     tx: &mut dyn Tx,
     agent: &Agent,
     task: Option<&Task>,
+    action: &engine::Action,
     named: Option<&ApprovalId>,
 ) -> Result<Vec<engine::Standing>> {
+    // An approval that names no action is good for what its summary says, and nothing else.
+    let approval = match named {
+        Some(id) => tx.approval(id)?,
+        None => None,
+    };
+    let named = approval
+        .as_ref()
+        .map(|it| (&it.id, says(&it.title, action)));
     let now = tx.now();
     let task = task.map(|task| &task.id);
     let mut good = tx.good_grants(&agent.tenant, &agent.handle, now)?;
@@ -148,25 +157,52 @@ pub(super) fn standings(
         .iter()
         .filter_map(|grant| standing(grant, named, false))
         .collect();
-    let Some(named) = named else { return Ok(found) };
-    let is_own = tx
-        .approval(named)?
-        .is_some_and(|it| it.tenant == agent.tenant && it.status == approval::Status::Approved);
-    if is_own {
-        let over = tx.grants_of(named)?;
+    let own = approval
+        .as_ref()
+        .filter(|it| it.tenant == agent.tenant && it.status == approval::Status::Approved);
+    if let Some(own) = own {
+        let over = tx.grants_of(&own.id)?;
         let over = over.iter().filter(|grant| {
             !grant.is_good(now) && grant.agent.as_ref().is_none_or(|it| *it == agent.handle)
         });
-        found.extend(over.filter_map(|it| standing(it, Some(named), true)));
+        found.extend(over.filter_map(|it| standing(it, named, true)));
     }
     Ok(found)
 }
 
-fn standing(grant: &Grant, named: Option<&ApprovalId>, expired: bool) -> Option<engine::Standing> {
+/// Whether a summary is this very action: its command, path or address, be it with the tool's name
+/// before it as `mc` writes it; or the tool's name, of a tool that is given none of these.
+fn says(summary: &str, action: &engine::Action) -> bool {
+    let objects = [
+        &action.command,
+        &action.path,
+        &action.url,
+        &action.domain,
+        &action.target_status,
+    ];
+    let mut objects = objects.into_iter().flatten().map(|object| object.trim());
+    let name = action.tool.as_deref().unwrap_or(action.kind.as_str());
+    let summary = summary.trim();
+    match (objects.next(), objects.next()) {
+        (None, _) => summary == name,
+        // What is sent there is more than the address says.
+        (Some(_), None) if action.method.as_deref().is_some_and(|it| it != "GET") => false,
+        (Some(object), None) => summary == object || summary == format!("{name}: {object}"),
+        // A line of text does not say which of two is which.
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// `named` is the approval that the agent says it has, and whether that says the action.
+fn standing(
+    grant: &Grant,
+    named: Option<(&ApprovalId, bool)>,
+    expired: bool,
+) -> Option<engine::Standing> {
     let scope = match &grant.scope {
         Scope::Action(own) => engine::Scope::Exact(own.clone()),
         Scope::Rule(rule) => engine::Scope::Rule(rule.clone()),
-        Scope::Named if named == Some(&grant.approval) => engine::Scope::Named,
+        Scope::Named if named == Some((&grant.approval, true)) => engine::Scope::Named,
         Scope::Named => return None,
     };
     Some(engine::Standing {

@@ -90,7 +90,7 @@ pub(crate) fn judge_listed(
     if found.decision != Decision::NeedsApproval {
         return finish(tx, agent, task, force, found);
     }
-    let approvals = standings(tx, agent, task, named)?;
+    let approvals = standings(tx, agent, task, &action, named)?;
     if approvals.is_empty() {
         return finish(tx, agent, task, force, found);
     }

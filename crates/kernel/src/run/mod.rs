@@ -176,6 +176,8 @@ pub struct Detail {
     /// Which trace it is in.
     pub trace: Option<String>,
     pub booked: Booked,
+    /// `None`: it never changed.
+    pub updated_at: Option<Timestamp>,
 }
 
 impl Detail {
@@ -184,6 +186,15 @@ impl Detail {
     pub fn is_blank(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Keeps a run that changed.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn save(tx: &mut dyn crate::Tx, run: &mut Run) -> Result<()> {
+    run.detail.updated_at = Some(tx.now());
+    tx.update_run(run)
 }
 
 /// Which runs a list shows; all that are given must match.

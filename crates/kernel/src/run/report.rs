@@ -158,6 +158,7 @@ fn hold(
     mut task: Option<&mut Task>,
 ) -> Result<()> {
     let now = tx.now();
+    budget::hold_for_tenant(tx, run)?;
     budget::reserve(run, &mut agent, task.as_deref_mut(), now)?;
     if run.detail.reserved == MicroUsd::ZERO {
         return Ok(());
@@ -237,7 +238,7 @@ pub fn amend(tx: &mut dyn Tx, who: &Principal, id: &RunId, new: &Amendment) -> R
         };
         event::record(tx, who, &run.tenant, what)?;
         warning = budget::book(tx, who, &mut run)?;
-        tx.update_run(&run)?;
+        super::save(tx, &mut run)?;
         if ends {
             note_end(tx, &run)?;
         }
@@ -400,7 +401,7 @@ fn give_up(tx: &mut dyn Tx, run: Run) -> Result<Run> {
     let system = Principal::system().within(run.tenant.clone())?;
     event::record(tx, &system, &run.tenant, Happening::RunEnded(run.clone()))?;
     budget::book(tx, &system, &mut run)?;
-    tx.update_run(&run)?;
+    super::save(tx, &mut run)?;
     note_end(tx, &run)?;
     Ok(run)
 }

@@ -96,7 +96,7 @@ pub fn begin(tx: &mut dyn Tx, who: &Principal, new: &NewRun) -> Result<Begun> {
         tx.insert_run(&run)?;
         step::add(tx, &run.id, StepKind::Request, None, new.request.clone())?;
     } else {
-        tx.update_run(&run)?;
+        super::save(tx, &mut run)?;
     }
     event::record(tx, who, &run.tenant, Happening::RunStarted(run.clone()))?;
     Ok(Begun::Ours(run))
@@ -166,7 +166,7 @@ pub fn renew(
 ) -> Result<()> {
     let mut run = held(tx, who, id, fence)?;
     run.lease.renew(fence, tx.now(), length)?;
-    tx.update_run(&run)
+    super::save(tx, &mut run)
 }
 
 /// Ends a run, adding what it used since it was taken, and enters that into the books.
@@ -202,6 +202,6 @@ pub fn end(
     run.lease.release();
     event::record(tx, who, &run.tenant, Happening::RunEnded(run.clone()))?;
     budget::book(tx, who, &mut run)?;
-    tx.update_run(&run)?;
+    super::save(tx, &mut run)?;
     Ok(run)
 }

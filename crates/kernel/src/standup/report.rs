@@ -217,7 +217,7 @@ fn crew(
         completed: done.get(&agent.handle).copied().unwrap_or(0),
         working: working.get(&agent.handle).copied().unwrap_or(0),
         spent_today: agent.detail.purse.today(now).spent,
-        budget_daily: agent.detail.budget_daily,
+        budget_daily: budget::limit(&agent, now),
         handle: agent.handle,
         name: agent.detail.name,
         rank: agent.rank,

@@ -180,16 +180,24 @@ fn check(
         requirement::collect
     };
     collect(tx, &mut problems, who, &after, to, new.reason.as_deref())?;
+    let begins = (task.state, to) == (State::Assigned, State::InProgress) && !new.force;
+    let waits = match begins.then(|| requirement::check_dependencies(tx, task)) {
+        Some(Err(refusal)) if refusal.is_refusal() => Some(refusal),
+        Some(Err(fault)) => return Err(fault),
+        Some(Ok(())) | None => None,
+    };
+    if let Some(refusal) = &waits
+        && !problems.is_empty()
+    {
+        problems.add("workPlan.dependencies", refusal.message.clone());
+    }
     problems.into_result()?;
     if (task.state, to) == (State::Inbox, State::Assigned) {
         for handle in assignees {
             change::check_assignee(tx, task, handle)?;
         }
     }
-    if (task.state, to) == (State::Assigned, State::InProgress) && !new.force {
-        requirement::check_dependencies(tx, task)?;
-    }
-    Ok(())
+    waits.map_or(Ok(()), Err)
 }
 
 /// Moves the task, and sees to what only some steps do.

@@ -71,7 +71,7 @@ pub fn report(tx: &mut dyn Tx, who: &Principal, report: Report) -> Result<Report
         (None, Some(own)) => tx.task(own)?,
         (None, None) => None,
     };
-    let action = action_of(&report);
+    let action = action_of(tx, &agent, task.as_ref(), &report)?;
     let verdict = policy::judge(tx, &agent, task.as_ref(), &action, report.approval.as_ref())?;
     let call = new_call(tx, &agent, task.as_ref(), report, &action, &verdict)?;
     if verdict.decision == Decision::Allow {
@@ -112,7 +112,7 @@ pub(crate) fn weigh(
     listed: bool,
     waiting: Option<ToolCall>,
 ) -> Result<Judgement> {
-    let action = action_of(&report);
+    let action = action_of(tx, agent, task, &report)?;
     let verdict = policy::judge_listed(tx, agent, task, &action, report.approval.as_ref(), listed)?;
     let made = new_call(tx, agent, task, report, &action, &verdict)?;
     let mut call = match waiting {
@@ -177,23 +177,30 @@ fn check_hash(problems: &mut Problems, field: &str, hash: Option<&str>) {
 }
 
 /// The action as policy reads it. A preview stands in for an input that was not given: as the
-/// object it is, or else as what a command line would be.
-fn action_of(report: &Report) -> Object {
-    let previewed = || {
-        let preview = report.input_preview.as_deref()?;
-        match serde_json::from_str(preview) {
-            Ok(object) => Some(object),
+/// object it is, or else as the command line of a tool that runs commands. Of any other tool it is
+/// prose, which says nothing that could be judged.
+fn action_of(
+    tx: &mut dyn Tx,
+    agent: &Agent,
+    task: Option<&Task>,
+    report: &Report,
+) -> Result<Object> {
+    let mut action = match (&report.input, report.input_preview.as_deref()) {
+        (Some(input), _) => input.clone(),
+        (None, None) => Object::new(),
+        (None, Some(preview)) => match serde_json::from_str(preview) {
+            Ok(object) => object,
             Err(_) => {
-                let mut members = Object::new();
-                members.insert("command".to_owned(), preview.into());
-                Some(members)
+                let force = policy::in_force(tx, &agent.tenant, Some(&agent.handle), task)?;
+                let is_command = force.rules.is_shell(&report.tool);
+                let command = is_command.then(|| ("command".to_owned(), preview.into()));
+                command.into_iter().collect()
             }
-        }
+        },
     };
-    let mut action = report.input.clone().or_else(previewed).unwrap_or_default();
     action.insert("type".to_owned(), "TOOL_CALL".into());
     action.insert("tool".to_owned(), report.tool.as_str().into());
-    action
+    Ok(action)
 }
 
 fn new_call(

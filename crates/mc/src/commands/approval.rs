@@ -138,7 +138,7 @@ pub(crate) struct Approve {
     /// By any agent
     #[arg(long)]
     any_agent: bool,
-    /// Everything that this rule holds back, such as 'shell_not_allowlisted:git push', not this action only
+    /// Everything that this rule holds back, such as 'shell_not_allowlisted:git', not this action only
     #[arg(long, value_name = "RULE")]
     rule: Option<String>,
 }

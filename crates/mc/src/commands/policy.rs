@@ -85,9 +85,9 @@ pub(crate) struct Test {
 
 #[derive(Debug, Args)]
 pub(crate) struct Set {
-    /// A document, .toml or .json
+    /// A document, .toml or .json; what `mc policy show --json` prints will do
     file: PathBuf,
-    /// GLOBAL, AGENT or TASK_TYPE [default: GLOBAL]
+    /// GLOBAL, AGENT or TASK_TYPE [default: what the file says, else GLOBAL]
     #[arg(long, value_parser = OneOf(words::SCOPES))]
     scope: Option<String>,
     /// Which agent or type of tasks
@@ -217,13 +217,25 @@ fn decision(style: &Style, body: &Value) -> String {
     shown
 }
 
-/// The body that carries a document: TOML as text, JSON as it is.
+/// The body that carries a document: TOML as text, JSON as it is. A name that says neither is taken
+/// for JSON if the text begins like an object.
 fn document(path: &Path) -> Result<Body, Failure> {
     let text = plan::read_text(path)?;
     let shown = path.display();
-    match path.extension().and_then(|extension| extension.to_str()) {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let kind = match extension {
+        None if text.trim_start().starts_with('{') => Some("json"),
+        other => other,
+    };
+    match kind {
         Some("toml") => Ok(Body::new().with("toml", text)),
         Some("json") => match serde_json::from_str::<Value>(&text) {
+            // What `mc policy show` prints: the document, and for whom it is.
+            Ok(Value::Object(shown)) if shown.get("document").is_some_and(Value::is_object) => {
+                let kept = ["document", "scope", "scopeId"];
+                let members = shown.into_iter().filter(|it| kept.contains(&it.0.as_str()));
+                Ok(Body::new().beside(members.collect()))
+            }
             Ok(Value::Object(document)) => Ok(Body::new().with("document", document)),
             Ok(_) => Err(Failure::usage(format!("{shown} must hold a JSON object"))),
             Err(error) => Err(Failure::usage(format!("{shown} is not JSON: {error}"))),

@@ -311,15 +311,23 @@ fn an_approval_without_an_action_is_good_where_it_is_named(store: &TestStore) {
     let run = run_of(store, &jordan);
     let request = Request {
         payload: None,
+        summary: "git push origin main".into(),
         ..push(None)
     };
     let asked = ask(store, &jordan, request).unwrap().approval;
     approve(store, &asked);
     assert!(is_refused(store, &jordan, call(&run, PUSH)));
-    let named = Report {
+    let naming = |input| Report {
         approval: Some(asked.id.clone()),
-        ..call(&run, PUSH)
+        ..call(&run, input)
     };
+    for other in [
+        r#"{"command":"npm publish"}"#,
+        r#"{"command":"git push origin main","path":"/elsewhere"}"#,
+    ] {
+        assert!(is_refused(store, &jordan, naming(other)), "{other}");
+    }
+    let named = naming(PUSH);
     admitted(store, &jordan, named.clone());
     assert!(is_refused(store, &jordan, named), "once");
     let blocked = Report {

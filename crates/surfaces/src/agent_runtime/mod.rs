@@ -1,6 +1,7 @@
 //! The agent runtime daemon (`/api/agents/send` and its companions), as Wombat and Clasper
 //! promise it. Section numbers in this folder are that contract's.
 
+mod budget;
 mod compact;
 mod error;
 mod llm_task;
@@ -33,6 +34,8 @@ pub struct Daemon {
     pub turns: TaskTracker,
     /// How many turns may still begin.
     pub places: Arc<Semaphore>,
+    /// Turns are kept, and paid for, in the program's own kernel.
+    pub keeps_budgets: bool,
 }
 
 /// How many turns run at once; past that a caller is told to come back.
@@ -44,6 +47,8 @@ pub fn routes() -> OpenApiRouter<Arc<Daemon>> {
         .routes(routes!(send::send))
         .routes(routes!(compact::compact))
         .routes(routes!(llm_task::llm_task))
+        .routes(routes!(budget::set, budget::show))
+        .routes(routes!(budget::check))
         .routes(routes!(usage::usage))
         .routes(routes!(workspace::skills))
         .routes(routes!(workspace::context))

@@ -455,46 +455,70 @@ fn ids(grants: &[stationmaster_kernel::GrantId]) -> Vec<String> {
     grants.iter().map(ToString::to_string).collect()
 }
 
+/// Every action, and under which names the log keeps what it names.
+const ACTIONS: &[(&str, &[&str])] = &[
+    ("AGENT_REGISTERED", &["agent.registered"]),
+    ("AGENT_UPDATED", &["agent.updated"]),
+    ("AGENT_STATUS_CHANGED", &["agent.status_changed"]),
+    ("AGENT_TOKEN_ISSUED", &["agent.token_issued"]),
+    ("AGENT_TOKEN_REVOKED", &["agent.token_revoked"]),
+    ("TASK_CREATED", &["task.created"]),
+    ("TASK_UPDATED", &["task.updated"]),
+    ("TASK_ASSIGNED", &["task.assigned"]),
+    ("TASK_TRANSITION", &["task.transitioned"]),
+    ("TRANSITION_FORCED", &["task.transitioned"]),
+    ("MESSAGE_POSTED", &["message.created"]),
+    ("DOCUMENT_CREATED", &["document.created"]),
+    ("DOCUMENT_UPDATED", &["document.updated"]),
+    ("RUN_STARTED", &["run.started"]),
+    ("RUN_UPDATED", &["run.updated"]),
+    ("RUN_COMPLETED", &["run.ended"]),
+    ("RUN_FAILED", &["run.ended"]),
+    ("TOOL_CALL_STARTED", &["tool_call.started"]),
+    ("TOOL_CALL_COMPLETED", &["tool_call.completed"]),
+    ("POLICY_EVALUATED", &["policy.evaluated"]),
+    ("POLICY_VIOLATION", &["policy.violated"]),
+    ("POLICY_UPDATED", &["policy.updated"]),
+    ("APPROVAL_REQUESTED", &["approval.created"]),
+    ("APPROVAL_APPROVED", &["approval.updated"]),
+    ("APPROVAL_DENIED", &["approval.updated"]),
+    ("APPROVAL_EXPIRED", &["approval.updated"]),
+    ("APPROVAL_CANCELED", &["approval.updated"]),
+    ("APPROVAL_ESCALATED", &["approval.updated"]),
+    ("GRANT_CHANGED", &["grant.changed"]),
+    ("LOOP_DETECTED", &["loop.detected"]),
+    ("BUDGET_EXCEEDED", &["budget.exceeded"]),
+    ("ALERT_RAISED", &["alert.raised"]),
+    ("ALERT_UPDATED", &["alert.changed"]),
+    ("OPERATOR_MODE_UPDATED", &["operator.mode_changed"]),
+    (
+        "STANDUP_REPORT",
+        &["standup.created", "standup.updated", "standup.reported"],
+    ),
+];
+
 /// Under which names the log keeps what an action names; empty for an action that there is not.
 fn kinds(action: &str) -> &'static [&'static str] {
-    match action {
-        "AGENT_REGISTERED" => &["agent.registered"],
-        "AGENT_UPDATED" => &["agent.updated"],
-        "AGENT_STATUS_CHANGED" => &["agent.status_changed"],
-        "AGENT_TOKEN_ISSUED" => &["agent.token_issued"],
-        "AGENT_TOKEN_REVOKED" => &["agent.token_revoked"],
-        "TASK_CREATED" => &["task.created"],
-        "TASK_UPDATED" => &["task.updated"],
-        "TASK_ASSIGNED" => &["task.assigned"],
-        "TASK_TRANSITION" | "TRANSITION_FORCED" => &["task.transitioned"],
-        "MESSAGE_POSTED" => &["message.created"],
-        "DOCUMENT_CREATED" => &["document.created"],
-        "DOCUMENT_UPDATED" => &["document.updated"],
-        "RUN_STARTED" => &["run.started"],
-        "RUN_UPDATED" => &["run.updated"],
-        "RUN_COMPLETED" | "RUN_FAILED" => &["run.ended"],
-        "TOOL_CALL_STARTED" => &["tool_call.started"],
-        "TOOL_CALL_COMPLETED" => &["tool_call.completed"],
-        "POLICY_EVALUATED" => &["policy.evaluated"],
-        "POLICY_VIOLATION" => &["policy.violated"],
-        "POLICY_UPDATED" => &["policy.updated"],
-        "APPROVAL_REQUESTED" => &["approval.created"],
-        "APPROVAL_APPROVED" | "APPROVAL_DENIED" | "APPROVAL_EXPIRED" | "APPROVAL_CANCELED"
-        | "APPROVAL_ESCALATED" => &["approval.updated"],
-        "GRANT_CHANGED" => &["grant.changed"],
-        "LOOP_DETECTED" => &["loop.detected"],
-        "BUDGET_EXCEEDED" => &["budget.exceeded"],
-        "ALERT_RAISED" => &["alert.raised"],
-        "ALERT_UPDATED" => &["alert.changed"],
-        "OPERATOR_MODE_UPDATED" => &["operator.mode_changed"],
-        "STANDUP_REPORT" => &["standup.created", "standup.updated", "standup.reported"],
-        _ => &[],
-    }
+    ACTIONS
+        .iter()
+        .find(|(name, _)| *name == action)
+        .map_or(&[], |(_, kinds)| kinds)
 }
 
 /// Whether an entry may have this action.
 pub(super) fn is_action(action: &str) -> bool {
     !kinds(action).is_empty()
+}
+
+/// What a webhook may be told of, as [`news`] calls it: the actions, and what an operator is
+/// notified of.
+pub(super) fn told() -> impl Iterator<Item = &'static str> {
+    let actions = ACTIONS.iter().map(|(name, _)| *name);
+    // Some notifications bear the name of an action.
+    let notices = super::notification::TYPES
+        .into_iter()
+        .filter(|name| !is_action(name));
+    actions.chain(notices)
 }
 
 /// At most `limit` entries, newest first, and whether there are more. Those of one action only, if

@@ -351,8 +351,7 @@ async fn register(
         heartbeat_interval: read::count(&mut fields, "heartbeatIntervalSec"),
         metadata: read::metadata(&mut fields),
     };
-    fields.finish()?;
-    once.run(&app, move |tx| {
+    once.run_whole(&app, fields, move |tx| {
         let day = budget::day(tx)?;
         let (made, issued) = agent::register(tx, &who, new.clone(), &hash)?;
         let mut shown = Registered {
@@ -450,8 +449,7 @@ async fn change(
         }),
         metadata: given(&mut fields, "metadata", read::metadata),
     };
-    fields.finish()?;
-    once.run(&app, move |tx| {
+    once.run_whole(&app, fields, move |tx| {
         let day = budget::day(tx)?;
         let changed = agent::update(tx, &who, &handle, change.clone())?;
         Answer::ok(&Agent::of(changed, day))

@@ -75,6 +75,7 @@ pub(super) struct Approval {
     /// When what was approved was done.
     used_at: Option<String>,
     created_at: String,
+    updated_at: String,
 }
 
 impl From<approval::Approval> for Approval {
@@ -108,6 +109,13 @@ impl From<approval::Approval> for Approval {
             decision_reason: it.decision_note,
             used_at: detail.used_at.map(String::from),
             created_at: it.created_at.into(),
+            // One that was settled before this was kept changed when it was decided or used.
+            updated_at: detail
+                .updated_at
+                .or(detail.used_at)
+                .or(it.decided_at)
+                .unwrap_or(it.created_at)
+                .into(),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::heartbeat::first_words;
 use super::read;
 use super::request::{Answer, Caller, Change, Id, Query, read as look};
 
-const TYPES: [&str; 7] = [
+pub(super) const TYPES: [&str; 7] = [
     "MENTION",
     "ASSIGNMENT",
     "APPROVAL_REQUEST",

@@ -1,6 +1,8 @@
 //! What this contract's handlers are given, and how they answer. The credential is checked before
 //! the body is read (rulings 22).
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -292,6 +294,58 @@ impl Once {
     pub(super) fn name(&self) -> Option<&str> {
         let key = self.key.as_ref()?;
         key.key.split_once(' ').map(|(_, name)| name)
+    }
+
+    /// Does something once, if nothing was wrong with the request's members so far. Otherwise the
+    /// rule is asked what else is wrong with what could be read of them, so that one answer names
+    /// everything (§5.2), and nothing is kept.
+    pub(super) async fn run_whole<F>(
+        self,
+        app: &App,
+        fields: Fields,
+        rule: F,
+    ) -> Result<Response, Problem>
+    where
+        F: Fn(&mut dyn Tx) -> Result<Answer, Error> + Send + 'static,
+    {
+        let found = fields.into_problems();
+        if found.is_empty() {
+            return self.run(app, rule).await;
+        }
+        let refused = app.database.write(move |tx| {
+            let error = match rule(tx) {
+                Ok(_) => Error::invalid_all(found.clone()),
+                Err(error) => error.joined(found.clone()),
+            };
+            Err::<Response, Error>(error)
+        });
+        Ok(refused.await?)
+    }
+
+    /// Does something and takes it back: the answer is what doing it would have come to, and
+    /// nothing is kept, no reply either.
+    pub(super) async fn rehearse<T, F>(app: &App, rule: F) -> Result<Response, Problem>
+    where
+        T: Serialize + Send + 'static,
+        F: Fn(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
+    {
+        let answer: Arc<Mutex<Option<T>>> = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&answer);
+        let outcome = app.database.write(move |tx| {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            *told = None;
+            *told = Some(rule(tx)?);
+            // Only an error takes back what the rule wrote.
+            Err::<(), Error>(Error::conflict("rehearsed", "this was only tried out"))
+        });
+        let Err(error) = outcome.await else {
+            return Err(Problem(Error::internal("a rehearsal was kept")));
+        };
+        let told = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match told.filter(|_| error.code == "rehearsed") {
+            Some(value) => Ok(Json(value).into_response()),
+            None => Err(Problem(error)),
+        }
     }
 
     /// Does something once: a repeat with the same key gets the first answer's bytes (§1.3,

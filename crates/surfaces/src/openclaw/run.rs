@@ -61,6 +61,7 @@ pub(super) struct Run {
     metadata: Object,
     /// When it was first heard of.
     created_at: String,
+    updated_at: String,
 }
 
 impl Run {
@@ -69,6 +70,7 @@ impl Run {
         let it = it.as_of(now);
         let cost_usd = it.cost().into();
         let detail = it.detail;
+        let created_at = detail.received_at.unwrap_or(it.started_at);
         Self {
             id: it.id.into(),
             tenant_id: it.tenant.into(),
@@ -89,7 +91,8 @@ impl Run {
             reserved: detail.reserved.into(),
             error: it.error,
             metadata: detail.metadata.unwrap_or_default(),
-            created_at: detail.received_at.unwrap_or(it.started_at).into(),
+            created_at: created_at.into(),
+            updated_at: detail.updated_at.unwrap_or(created_at).into(),
         }
     }
 }

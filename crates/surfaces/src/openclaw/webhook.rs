@@ -13,11 +13,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::activity::told;
 use super::error::{ErrorBody, Problem};
 use super::request::{Answer, Caller, Change, Id, Ids, Query, read};
 
 /// What a secret in the form of Standard Webhooks begins with.
 const SECRET_PREFIX: &str = "whsec_";
+/// Stands for every event.
+const ALL: &str = "*";
 /// No address is longer.
 const LONGEST_URL: usize = 2048;
 
@@ -40,6 +43,8 @@ pub(super) struct Webhook {
     events: Vec<String>,
     created_by: String,
     created_at: String,
+    /// As it was made: a webhook is never changed, but made anew.
+    updated_at: String,
 }
 
 impl From<webhook::Webhook> for Webhook {
@@ -51,6 +56,7 @@ impl From<webhook::Webhook> for Webhook {
             events: it.events,
             created_by: it.created_by,
             created_at: it.created_at.into(),
+            updated_at: it.created_at.into(),
         }
     }
 }
@@ -128,9 +134,10 @@ pub(super) struct WebhookBody {
     /// Where to send what happens: `http://` or `https://`.
     url: String,
     /// Which events to tell, in the words of the audit trail (`TASK_TRANSITION`, …) and of
-    /// notifications to the operator (`APPROVAL_REQUEST`, `ALERT`); none means all.
+    /// notifications to the operator (`APPROVAL_REQUEST`, `ALERT`); none means all, as does `*`.
     events: Option<Vec<String>>,
-    /// What to sign with; made when missing.
+    /// What to sign with: base64 after `whsec_`, as Standard Webhooks says, or any text; made when
+    /// missing.
     secret: Option<String>,
     /// Only what happens there.
     tenant_id: Option<String>,
@@ -197,16 +204,26 @@ fn new_webhook(fields: &mut Fields, who: &Principal) -> Result<NewWebhook, Error
         .enumerate()
     {
         match value.as_str() {
-            Some(name) if !name.is_empty() && name.len() <= 64 => events.push(name.to_owned()),
-            _ => fields.problem(&format!("events[{index}]"), "must be the name of an event"),
+            Some(name) if name == ALL || told().any(|known| known == name) => {
+                events.push(name.to_owned());
+            }
+            _ => {
+                let names: Vec<&str> = told().collect();
+                let message = format!("must be {ALL} or one of {}", names.join(", "));
+                fields.problem(&format!("events[{index}]"), message);
+            }
         }
     }
     let secret = match fields.string("secret") {
-        Some(secret) if secret.len() < 16 => {
-            fields.problem("secret", "must be at least 16 characters");
+        Some(secret) => {
+            if secret.is_empty() {
+                fields.problem(
+                    "secret",
+                    "must not be empty; one is made when it is missing",
+                );
+            }
             secret
         }
-        Some(secret) => secret,
         None => made_secret()?,
     };
     let tenant = fields

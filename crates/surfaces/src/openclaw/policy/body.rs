@@ -9,9 +9,12 @@ use utoipa::ToSchema;
 
 use super::super::read::kinds;
 
+/// The scope of rules that nobody wrote.
+const BUILT_IN: &str = "BUILT_IN";
 const SCOPES: &str = "GLOBAL, TENANT, AGENT, TASK_TYPE, TASK";
 
-/// A document of rules: as JSON, or as TOML text.
+/// A document of rules: as JSON, or as TOML text. A document alone, or a whole answer of
+/// `GET /policy/active`, will do.
 #[derive(ToSchema)]
 #[expect(
     dead_code,
@@ -49,22 +52,35 @@ pub(in super::super) struct TrialBody {
     last: Option<u32>,
 }
 
-/// Takes the document out of a request; its faults name line or path.
+/// Takes the document out of a request, of which everything else was taken; its faults name line
+/// or path. A body with neither `document` nor `toml` is a document itself (§4: the full document).
 pub(super) fn document(fields: &mut Fields) -> Result<Document> {
     let (document, toml) = (fields.value("document"), fields.string("toml"));
     match (document, toml) {
+        (None, None) => {
+            let bare = fields.rest();
+            if bare.is_empty() {
+                return Err(nothing());
+            }
+            policy::read(Source::Json(&Value::Object(bare)))
+        }
         (Some(document), None) => policy::read(Source::Json(&document)),
         (None, Some(text)) => policy::read(Source::Toml(&text)),
-        _ => Err(Error::invalid(
-            "document",
-            "is required: the rules as an object, or as text in \"toml\"; not both",
-        )),
+        (Some(_), Some(_)) => Err(nothing()),
     }
 }
 
-/// What a request says the rules are for.
+fn nothing() -> Error {
+    Error::invalid(
+        "document",
+        "is required: the rules as an object, or as text in \"toml\"; not both",
+    )
+}
+
+/// What a request says the rules are for. What is built in, as a look at the rules in force may
+/// have said, cannot be changed: it is for all.
 pub(super) fn scope(fields: &mut Fields, tenant: &TenantId) -> Option<Scope> {
-    let word = fields.string("scope");
+    let word = fields.string("scope").filter(|word| word != BUILT_IN);
     let id = fields.string("scopeId");
     match scope_of(word.as_deref(), id.as_deref(), tenant) {
         Ok(scope) => Some(scope),

@@ -11,7 +11,7 @@ use stationmaster_kernel::{Error, Handle, Object, TaskId};
 use utoipa::ToSchema;
 
 use super::super::read;
-use super::super::request::Caller;
+use super::super::request::{Caller, Query};
 
 /// The kinds of artifacts (§2).
 pub(in super::super) const ARTIFACTS: [&str; 4] =
@@ -91,6 +91,8 @@ pub(super) struct StepBody {
     session_key: Option<String>,
     /// An operator does without what should be handed in or done before.
     force: Option<bool>,
+    /// Only say what would come of it; `?dryRun=true` does the same.
+    dry_run: Option<bool>,
 }
 
 /// How the work is to be done.
@@ -172,6 +174,8 @@ struct ChecklistItemBody {
     note: Option<String>,
 }
 
+/// What could be read of a task to make; `fields` keeps what was wrong with it. A type that is none
+/// is stood in for, so that the rule can say what else is wrong.
 pub(super) fn new_task(fields: &mut Fields, caller: &Caller) -> Result<NewBoardTask, Error> {
     let title = fields.required_string("title");
     let kind = read::required_word(fields, "type", TaskKind::parse, &read::kinds());
@@ -185,10 +189,9 @@ pub(super) fn new_task(fields: &mut Fields, caller: &Caller) -> Result<NewBoardT
     let estimated_cost = read::money(fields, "estimatedCost");
     let budget = read::money(fields, "budget");
     let metadata = read::metadata(fields);
-    finish(fields)?;
     Ok(NewBoardTask {
         title,
-        kind: kind.ok_or_else(|| read::missing("type"))?,
+        kind: kind.unwrap_or(TaskKind::Ops),
         description,
         priority,
         assignees,
@@ -253,7 +256,6 @@ pub(super) fn change(fields: &mut Fields, caller: &Caller) -> Result<BoardChange
         budget: read::money(fields, "budget"),
         assignees: assignees(fields, caller)?,
     };
-    finish(fields)?;
     Ok(change)
 }
 
@@ -265,7 +267,12 @@ pub(super) fn step(fields: &mut Fields, key: Option<&str>) -> Result<NewStep, Er
     let (reason, blocked) = (fields.string("reason"), fields.string("blockedReason"));
     let force = fields.boolean("force").unwrap_or(false);
     let session_key = fields.string("sessionKey");
-    finish(fields)?;
+    let Some(to) = to else {
+        // Without it there is no rule to ask.
+        return Err(finish(fields)
+            .err()
+            .unwrap_or_else(|| read::missing("toStatus")));
+    };
     Ok(NewStep {
         reason: reason.or(blocked),
         plan,
@@ -274,8 +281,22 @@ pub(super) fn step(fields: &mut Fields, key: Option<&str>) -> Result<NewStep, Er
         force,
         session_key,
         idempotency_key: key.map(str::to_owned),
-        ..NewStep::to(to.ok_or_else(|| read::missing("toStatus"))?)
+        ..NewStep::to(to)
     })
+}
+
+/// Whether a step is only to be tried out: what asks for that in any way must never be done.
+pub(super) fn dry_run(fields: &mut Fields, query: &Query) -> bool {
+    let in_body = fields.boolean("dryRun").unwrap_or(false);
+    let in_query = match query.get("dryRun") {
+        None | Some("false" | "0") => false,
+        Some("" | "true" | "1") => true,
+        Some(_) => {
+            fields.problem("dryRun", "must be true or false");
+            false
+        }
+    };
+    in_body || in_query
 }
 
 /// Reads a member that is an object of its own; its problems are named with the member's name.

@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 
 use super::error::{ErrorBody, Problem};
 use super::read;
-use super::request::{Answer, Caller, Change, Id, Query, read as look};
+use super::request::{Answer, Caller, Change, Id, Once, Query, read as look};
 pub(super) use body::{ArtifactBody, artifacts};
 use body::{StepBody, TaskBody, TaskChangeBody};
 pub(super) use shape::{Artifact, Checklist, Task, Transition};
@@ -160,7 +160,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     let who = caller.within(fields.string("tenantId").as_deref())?;
     let new = body::new_task(&mut fields, &caller)?;
-    once.run(&app, move |tx| {
+    once.run_whole(&app, fields, move |tx| {
         let task = task::create_on_board(tx, &who, new.clone())?.into();
         Answer::created(&Created {
             task,
@@ -203,7 +203,7 @@ async fn change(
 ) -> Result<Response, Problem> {
     let change = body::change(&mut fields, &caller)?;
     let id = TaskId::new(id);
-    once.run(&app, move |tx| {
+    once.run_whole(&app, fields, move |tx| {
         Answer::ok(&Task::from(task::change(
             tx,
             &caller.who,
@@ -212,6 +212,14 @@ async fn change(
         )?))
     })
     .await
+}
+
+/// What came of a step, or would.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum StepAnswer {
+    Taken(Box<Stepped>),
+    TriedOut(Box<Rehearsed>),
 }
 
 /// A task that was taken to another state.
@@ -226,27 +234,60 @@ pub(super) struct Stepped {
     allowed_transitions: Vec<&'static str>,
 }
 
+/// What a step that was only tried out would have come to (§16). The task is as it would be.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rehearsed {
+    /// Always true: a step that cannot be taken is refused as if it were.
+    valid: bool,
+    dry_run: bool,
+    from: &'static str,
+    to: &'static str,
+    task: Task,
+    /// Where the caller could take it from there.
+    allowed_transitions: Vec<&'static str>,
+}
+
 /// Take a task to another state
+///
+/// With `dryRun` nothing is done: the answer says what would come of it.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/transition", tag = "OpenClaw",
-    security(("agent_bearer" = []), ("operator" = [])), params(("id" = String, Path)), request_body = StepBody,
-    responses((status = 200, body = Stepped), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+    security(("agent_bearer" = []), ("operator" = [])),
+    params(("id" = String, Path), ("dryRun" = Option<bool>, Query)), request_body = StepBody,
+    responses((status = 200, body = StepAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn step(
     AppState(app): AppState<App>,
     caller: Caller,
     Id(id): Id,
+    query: Query,
     Change { mut fields, once }: Change,
 ) -> Result<Response, Problem> {
+    let is_rehearsal = body::dry_run(&mut fields, &query);
     let new = body::step(&mut fields, once.name())?;
     let id = TaskId::new(id);
-    once.run(&app, move |tx| {
+    if is_rehearsal && fields.is_sound() {
+        return Once::rehearse(&app, move |tx| {
+            let stepped = task::step(tx, &caller.who, &id, new.clone())?;
+            Ok(StepAnswer::TriedOut(Box::new(Rehearsed {
+                valid: true,
+                dry_run: true,
+                task: stepped.task.into(),
+                from: stepped.transition.from.as_str(),
+                to: stepped.transition.to.as_str(),
+                allowed_transitions: stepped.allowed.into_iter().map(State::as_str).collect(),
+            })))
+        })
+        .await;
+    }
+    once.run_whole(&app, fields, move |tx| {
         let stepped = task::step(tx, &caller.who, &id, new.clone())?;
-        Answer::ok(&Stepped {
+        Answer::ok(&StepAnswer::Taken(Box::new(Stepped {
             task: stepped.task.into(),
             success: true,
             transition: stepped.transition.into(),
             allowed_transitions: stepped.allowed.into_iter().map(State::as_str).collect(),
-        })
+        })))
     })
     .await
 }

@@ -273,6 +273,8 @@ pub(in super::super) struct Transition {
     /// An operator skipped the checks.
     forced: bool,
     created_at: String,
+    /// As it was made: a step is never changed.
+    updated_at: String,
 }
 
 impl From<task::Transition> for Transition {
@@ -290,6 +292,7 @@ impl From<task::Transition> for Transition {
             idempotency_key: it.idempotency_key,
             forced: it.forced,
             created_at: it.at.into(),
+            updated_at: it.at.into(),
         }
     }
 }

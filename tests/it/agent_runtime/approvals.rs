@@ -1,0 +1,161 @@
+//! Tool calls are judged as the agent whose turn it is; one that needs an approval stops the turn, which goes on
+//! in the same conversation when it is decided, restarts later (rulings 19; design §4).
+
+use serde_json::{Value, json};
+use stationmaster_testkit::model::{Step, StubModel};
+use tempfile::TempDir;
+
+use super::crew::{Crew, SEND, said, thinking, turn};
+use crate::support::wait::eventually;
+use crate::support::{Api, Json as _};
+
+/// Puts rules in force by which documents are not made without a person's word.
+async fn guard(api: &Api) {
+    let active = api.operator().get("/api/v1/policy/active").await.ok();
+    let mut rules = active["document"].clone();
+    let tools = &mut rules["tools"];
+    let guarded = json!("create_document");
+    let green = tools["green"].as_array_mut().unwrap();
+    green.retain(|tool| *tool != guarded);
+    tools["red"].as_array_mut().unwrap().push(guarded);
+    let body = json!({"document": rules, "scope": "GLOBAL"});
+    let answer = api
+        .operator()
+        .send("PUT", "/api/v1/policy", Some(body.to_string().into()))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+fn draft() -> Step {
+    Step::Tools(vec![
+        ("create_task".into(), json!({"title": "Sub"})),
+        (
+            "create_document".into(),
+            json!({"title": "Draft", "content": "# Hi"}),
+        ),
+    ])
+}
+
+fn start(model: &StubModel, directory: &TempDir) -> Api {
+    Api::of(thinking(model).directory(directory.path()).start())
+}
+
+/// The turn that waits, as the answer to its request says.
+async fn paused(api: &Api, asked: Value) -> Value {
+    let answer = api.stranger().post(SEND, asked).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let body = answer.json();
+    assert_eq!(body["status"], "pending_approval");
+    assert_eq!(body["approval_id"], body["tool_request_id"]);
+    body
+}
+
+async fn decide(api: &Api, id: &str, status: &str) {
+    let word = json!({"status": status, "note": "so be it"});
+    let answer = api
+        .operator()
+        .send(
+            "PATCH",
+            &format!("/api/mission-control/tool-requests/{id}"),
+            Some(word.to_string().into()),
+        )
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_turn_waits_for_an_approval_and_goes_on_after_a_restart() {
+    let (directory, model) = (TempDir::new().unwrap(), StubModel::start());
+    let mut api = start(&model, &directory);
+    guard(&api).await;
+    let asked = turn(json!({"idempotency_key": "k"}));
+    model.push(draft());
+    let waits = paused(&api, asked.clone()).await;
+    let id = waits.text("approval_id");
+
+    // Both contracts show it.
+    let request = api
+        .operator()
+        .get(&format!("/api/v1/approvals/{id}"))
+        .await
+        .ok();
+    assert_eq!(request["status"], "PENDING");
+    assert_eq!(request["actionType"], "TOOL_EXEC");
+    assert_eq!(request["riskLevel"], "RED");
+    let owner = api.agent("acme", "owner");
+    let shown = owner.get(&format!("tool-requests/{id}")).await.ok();
+    assert_eq!(shown["status"], "pending");
+    assert_eq!(shown["agent_role"], "writer");
+    // What it did before is done; what it waits for is not; asking again says the same.
+    assert_eq!(owner.items("tasks?title=Sub").await.len(), 1);
+    assert_eq!(owner.items("documents").await.len(), 0);
+    assert_eq!(paused(&api, asked.clone()).await, waits);
+    assert_eq!(model.request_count(), 1);
+
+    api.server.kill();
+    let mut api = start(&model, &directory);
+    assert_eq!(paused(&api, asked.clone()).await, waits);
+    api.server.kill();
+    model.push(Step::text("Done."));
+    let api = start(&model, &directory);
+    decide(&api, &id, "approved").await;
+    let owner = api.agent("acme", "owner");
+    eventually("the turn goes on", async || {
+        (said(&owner).await == ["Done."]).then_some(())
+    })
+    .await;
+    let answer = api.stranger().post(SEND, asked).await.ok();
+    assert_eq!(answer["response"], "Done.");
+    let calls = answer["tool_calls"].as_array().unwrap();
+    assert!(calls.iter().all(|call| call["ok"] == true), "{calls:?}");
+    assert_eq!(owner.items("documents").await.len(), 1);
+    assert_eq!(owner.items("tasks?title=Sub").await.len(), 1);
+    assert_eq!(model.request_count(), 2, "nothing is paid twice");
+    // The approval is used up, and the call that it was for has run.
+    let request = api
+        .operator()
+        .get(&format!("/api/v1/approvals/{id}"))
+        .await
+        .ok();
+    assert!(!request["usedAt"].is_null(), "{request}");
+}
+
+#[tokio::test]
+async fn what_is_denied_or_withdrawn_is_told_to_the_model() {
+    for (status, told) in [
+        ("denied", "was denied: so be it"),
+        ("withdrawn", "was withdrawn"),
+    ] {
+        let crew = Crew::start();
+        guard(&crew.api).await;
+        crew.model.push_all([draft(), Step::text("Without, then.")]);
+        let waits = paused(&crew.api, turn(json!({"idempotency_key": "k"}))).await;
+        decide(&crew.api, &waits.text("approval_id"), status).await;
+        let owner = crew.owner();
+        eventually("the turn goes on", async || {
+            (said(&owner).await == ["Without, then."]).then_some(())
+        })
+        .await;
+        let asked = crew.asked();
+        let results = asked[1]["messages"].to_string();
+        assert!(results.contains(told), "{status}: {results}");
+        assert_eq!(owner.items("documents").await.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_approval_is_good_for_the_one_call() {
+    let crew = Crew::start();
+    guard(&crew.api).await;
+    crew.model.push_all([draft(), draft()]);
+    let first = paused(&crew.api, turn(json!({"idempotency_key": "k"}))).await;
+    decide(&crew.api, &first.text("approval_id"), "approved").await;
+    let owner = crew.owner();
+    let second = eventually("the same again waits again", async || {
+        let waiting = owner.items("tool-requests?status=pending").await;
+        waiting.first().map(|it| it.text("id"))
+    })
+    .await;
+    assert_ne!(second, first.text("approval_id"));
+    assert_eq!(owner.items("documents").await.len(), 1);
+}
