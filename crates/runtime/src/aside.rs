@@ -2,10 +2,11 @@
 
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
+use stationmaster_kernel::TenantId;
 use stationmaster_model::{Message, Provider, Reply, Request};
 use tokio::time::{Instant, timeout_at};
 
-use crate::turn::{HistoryEntry, HistoryRole, Runtime, Spent, TurnError};
+use crate::turn::{Asked, HistoryEntry, HistoryRole, Parts, Runtime, Spent, TurnError, worst_of};
 
 /// Both kinds of question want little invention (agent-runtime §8).
 const TEMPERATURE: f64 = 0.3;
@@ -22,6 +23,8 @@ const MOST_FAULTS: usize = 20;
 /// A history to make shorter.
 #[derive(Debug, Clone)]
 pub struct CompactRequest {
+    /// Who pays.
+    pub tenant: TenantId,
     /// Oldest first.
     pub messages: Vec<HistoryEntry>,
     /// What the summary should heed.
@@ -42,6 +45,8 @@ pub struct Compacted {
 /// A question whose answer is a JSON value.
 #[derive(Debug)]
 pub struct JsonTask {
+    /// Who pays.
+    pub tenant: TenantId,
     pub prompt: String,
     pub input: Option<Value>,
     pub schema: Option<Schema>,
@@ -125,6 +130,7 @@ impl Runtime {
     /// What goes wrong with the model.
     pub async fn compact(&self, request: CompactRequest) -> Result<Compacted, TurnError> {
         let CompactRequest {
+            tenant,
             mut messages,
             instructions,
             keep_recent,
@@ -151,7 +157,7 @@ impl Runtime {
             temperature: Some(TEMPERATURE),
             max_tokens: config.max_tokens,
         };
-        let (reply, spent) = self.question(question).await?;
+        let (reply, spent) = self.question(&tenant, question).await?;
         let summary = HistoryEntry {
             role: HistoryRole::System,
             content: format!("{SUMMARY}\n{}", reply.text.trim()),
@@ -188,7 +194,7 @@ impl Runtime {
             temperature: Some(task.temperature.unwrap_or(TEMPERATURE)),
             max_tokens: task.max_tokens.unwrap_or(config.max_tokens),
         };
-        let (reply, spent) = self.question(question).await?;
+        let (reply, spent) = self.question(&task.tenant, question).await?;
         // A schema can be made to take its time.
         let judged = tokio::task::spawn_blocking(move || {
             let output = json(&reply.text)?;
@@ -206,17 +212,44 @@ impl Runtime {
         })
     }
 
-    /// One question and its answer, which counts among what was used.
-    async fn question(&self, request: Request) -> Result<(Reply, Spent), TurnError> {
-        let parts = self.parts();
-        let model = parts.model.as_deref();
+    /// One question and its answer, on the tenant's budget. It counts among what was used.
+    async fn question(
+        &self,
+        tenant: &TenantId,
+        request: Request,
+    ) -> Result<(Reply, Spent), TurnError> {
+        let Parts {
+            config,
+            ledger,
+            prices,
+            ..
+        } = self.parts();
+        let model = self.parts().model.as_deref();
         let model = model.ok_or(TurnError::ModelNotConfigured)?;
-        let deadline = Instant::now() + parts.config.deadline;
-        let asked = timeout_at(deadline, model.complete(request, deadline)).await;
-        let reply = asked.map_err(|_| TurnError::Deadline)??;
+        let asked = Asked {
+            model: &request.model,
+            max_tokens: request.max_tokens,
+            system: &request.system,
+            messages: &request.messages,
+            tools: &[],
+        };
+        let worst = worst_of(prices, config, &asked);
+        // With time to enter the cost.
+        let time = config.deadline + config.posting_time;
+        let held = ledger.hold_aside(tenant, worst, time).await?;
+        let deadline = Instant::now() + config.deadline;
+        let reply = match timeout_at(deadline, model.complete(request, deadline)).await {
+            Ok(reply) => reply.map_err(TurnError::from),
+            Err(_) => Err(TurnError::Deadline),
+        };
         let mut spent = Spent::default();
-        spent.add(&reply, &parts.prices);
-        self.count(&spent);
+        if let Ok(reply) = &reply {
+            spent.add(reply, prices);
+            self.count(&spent);
+        }
+        let name = reply.as_ref().map_or("", |reply| reply.model.as_str());
+        ledger.settle_aside(held, name, &spent).await;
+        let reply = reply?;
         if reply.text.trim().is_empty() {
             let message = format!("{} gave no answer in words", reply.model);
             return Err(TurnError::ModelEmpty { message });

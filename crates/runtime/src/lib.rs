@@ -39,8 +39,8 @@ pub use backend::{
     NotificationRef, TaskChange, TaskChoice, TaskFilter, TaskRef, TokenMinter, ToolRequestRef,
 };
 pub use ledger::{
-    Answered, Begun, CallResult, Finished, Gate, Journal, JournalLimits, Keyed, Ledger, NewCall,
-    NewRun, OpenRun, Pause, Place, PostingLedger, Step, TakenUp,
+    Answered, Begun, CallResult, Finished, Gate, Held, Journal, JournalLimits, Keyed, Ledger,
+    NewCall, NewRun, OpenRun, Pause, Place, PostingLedger, Step, TakenUp,
 };
 pub use local::{KernelLedger, LocalBackend};
 pub use model::Model;

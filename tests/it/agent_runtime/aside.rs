@@ -1,5 +1,6 @@
 //! §11: `/compact` and `/llm-task`.
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 use stationmaster_testkit::model::Step;
 
@@ -176,8 +177,8 @@ async fn every_fault_of_a_request_is_named_and_no_model_asked() {
             ],
         ),
         (
-            json!({"messages": history(1), "keep_recent": 1.5}),
-            vec!["keep_recent"],
+            json!({"messages": history(1), "keep_recent": 1.5, "user_id": "a\nb"}),
+            vec!["keep_recent", "user_id"],
         ),
     ] {
         assert_eq!(named(&compact(&crew, body).await), fields);
@@ -246,4 +247,82 @@ async fn usage_counts_what_was_asked_beside_turns() {
     assert_eq!(used["totalTokens"], 500);
     assert_eq!(used["totalCost"], 0.00012);
     assert_eq!(first["cost"]["totalCost"], 0.00006);
+}
+
+async fn limit(crew: &Crew, tenant: &str, dollars: f64) {
+    let set = json!({"tenant_id": tenant, "budget_usd": dollars});
+    crew.api.stranger().post("/budget", set).await.ok();
+}
+
+async fn stats(crew: &Crew, tenant: &str) -> Value {
+    let path = format!("/budget?tenant_id={tenant}");
+    crew.api.stranger().get(&path).await.ok()["stats"].clone()
+}
+
+#[tokio::test]
+async fn a_tenants_budget_binds_what_is_asked_beside_turns() {
+    let crew = Crew::with(|builder| {
+        builder
+            .environment("LLM_MODEL_DEFAULT", "gpt-4")
+            .environment("CLASPER_MAX_TOKENS_PER_CALL", "500")
+    });
+    crew.model.always(Step::text("7"));
+    // 2,000 tokens in at 30 and 500 out at 60 US dollars a million: 9 cents.
+    crew.model.set_usage(2_000, 500);
+    limit(&crew, "acme", 0.4).await;
+    limit(&crew, "default", 0.05).await;
+    // As much as those tokens could hold at least.
+    let long = "x".repeat(2_000);
+    let ours = |number: usize| {
+        let body = match number % 2 {
+            0 => {
+                json!({"user_id": "acme", "messages": [{"role": "user", "content": long}], "keep_recent": 0})
+            }
+            _ => json!({"user_id": "acme", "prompt": long}),
+        };
+        let path = if number % 2 == 0 {
+            "/compact"
+        } else {
+            "/llm-task"
+        };
+        let caller = crew.api.stranger();
+        async move { caller.post(path, body).await }
+    };
+    let mut answers = join_all((0..16).map(ours)).await;
+    // What was only held is free again by now.
+    for number in 0..6 {
+        answers.push(ours(number).await);
+    }
+    let good = answers.iter().filter(|it| it.status == 200).count();
+    for answer in answers.iter().filter(|it| it.status != 200) {
+        let body = refused(answer, 429, "budget_exceeded");
+        assert!(body["details"]["remaining_usd"].is_number(), "{body}");
+        assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+    }
+    assert!((3..=4).contains(&good), "{good}");
+    assert_eq!(crew.model.request_count(), good);
+    let after = stats(&crew, "acme").await;
+    let spent = after["spentUsd"].as_f64().unwrap();
+    assert!((spent - 0.09 * good as f64).abs() < 1e-9, "{after}");
+    assert_eq!(after["reservedUsd"], 0.0);
+    // It is one budget with that of turns, and setting it anew forgets nothing.
+    limit(&crew, "acme", 0.4).await;
+    assert_eq!(stats(&crew, "acme").await, after);
+    limit(&crew, "acme", 0.28).await;
+    let broke = crew.send(turn(json!({}))).await;
+    refused(&broke, 429, "budget_exceeded");
+
+    // Who names nobody asks for the tenant `default`, which can afford one small call.
+    crew.model.push(Step::status(400));
+    let failed = task(&crew, json!({"prompt": "p"})).await;
+    refused(&failed, 502, "model_rejected");
+    assert_eq!(stats(&crew, "default").await["reservedUsd"], 0.0);
+    task(&crew, json!({"prompt": "p"})).await.ok();
+    assert_eq!(stats(&crew, "default").await["spentUsd"], 0.09);
+    let spent = task(&crew, json!({"prompt": "p"})).await;
+    refused(&spent, 429, "budget_exceeded");
+    // A tenant without a budget is free to ask.
+    task(&crew, json!({"prompt": "p", "user_id": "globex"}))
+        .await
+        .ok();
 }

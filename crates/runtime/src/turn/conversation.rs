@@ -239,6 +239,34 @@ pub(super) fn worst(
     messages: &[Message],
     tools: &[ToolSpec],
 ) -> u64 {
+    let asked = Asked {
+        model: &config.model,
+        max_tokens: config.max_tokens,
+        system,
+        messages,
+        tools,
+    };
+    worst_of(prices, config, &asked)
+}
+
+/// What a model is asked with.
+pub(crate) struct Asked<'a> {
+    pub(crate) model: &'a String,
+    pub(crate) max_tokens: u32,
+    pub(crate) system: &'a str,
+    pub(crate) messages: &'a [Message],
+    pub(crate) tools: &'a [ToolSpec],
+}
+
+/// The same for any call.
+pub(crate) fn worst_of(prices: &Prices, config: &Config, asked: &Asked<'_>) -> u64 {
+    let Asked {
+        model,
+        max_tokens,
+        system,
+        messages,
+        tools,
+    } = *asked;
     /// For what providers put around an entry.
     const AROUND: usize = 16;
     let entries = messages.iter().map(|message| AROUND + bytes(message));
@@ -248,11 +276,11 @@ pub(super) fn worst(
     let input = system.len() + entries.sum::<usize>() + offered.sum::<usize>();
     let usage = Usage {
         input_tokens: input as u64,
-        output_tokens: config.max_tokens.into(),
+        output_tokens: max_tokens.into(),
         ..Usage::default()
     };
     let price = |model: &String| prices.cost_of(model, &usage).total_microusd();
-    let asked = std::iter::once(&config.model).chain(&config.fallback_model);
+    let asked = std::iter::once(model).chain(&config.fallback_model);
     asked.map(price).max().unwrap_or_default()
 }
 

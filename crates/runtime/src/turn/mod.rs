@@ -25,6 +25,7 @@ use conversation::{Conversation, Stop};
 use request::Turn;
 
 pub use config::{Clock, Config, Parts};
+pub(crate) use conversation::{Asked, worst_of};
 pub use error::TurnError;
 pub use outcome::{Outcome, Spent, ToolCallRecord};
 pub(crate) use request::preview;

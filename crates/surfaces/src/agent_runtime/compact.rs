@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::Daemon;
 use super::error::{ErrorBody, Problem};
-use super::request::history;
+use super::request::{history, payer};
 use super::send::{BODY_LIMIT, Cost, HistoryBody, Usage};
 
 /// How many messages stay as they are where the request does not say.
@@ -35,6 +35,8 @@ pub(super) struct CompactBody {
     instructions: Option<String>,
     /// How many of the newest messages stay as they are; 2 when left out.
     keep_recent: Option<u32>,
+    /// Whose budget it is on; `default` when left out.
+    user_id: Option<String>,
 }
 
 /// The history to go on with; `send` takes it as `messages`.
@@ -73,7 +75,7 @@ impl From<HistoryEntry> for CompactedMessage {
 /// Put a summary in the place of a history's older messages
 #[utoipa::path(post, path = "/compact", tag = "Agent runtime", security(("daemon_key" = []), ()), request_body = CompactBody,
     responses((status = 200, body = CompactReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 413, body = ErrorBody), (status = 502, body = ErrorBody), (status = 503, body = ErrorBody), (status = 504, body = ErrorBody)))]
+        (status = 413, body = ErrorBody), (status = 429, body = ErrorBody), (status = 502, body = ErrorBody), (status = 503, body = ErrorBody), (status = 504, body = ErrorBody)))]
 pub(super) async fn compact(
     State(daemon): State<Arc<Daemon>>,
     headers: HeaderMap,
@@ -119,6 +121,7 @@ fn read(members: Object) -> Result<CompactRequest> {
         fields.problem("keep_recent", "must not be negative");
     }
     let request = CompactRequest {
+        tenant: payer(&mut fields),
         messages,
         instructions: fields.string("instructions"),
         keep_recent: keep_recent

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::Daemon;
 use super::error::{ErrorBody, Problem};
+use super::request::payer;
 use super::send::{BODY_LIMIT, Cost, Usage};
 
 /// What to ask.
@@ -36,6 +37,8 @@ pub(super) struct LlmTaskBody {
     /// 0 to 2; 0.3 when left out.
     temperature: Option<f64>,
     max_tokens: Option<u32>,
+    /// Whose budget it is on; `default` when left out.
+    user_id: Option<String>,
 }
 
 /// The answer, and whether it is what the schema asks for.
@@ -70,7 +73,7 @@ impl From<SchemaFault> for ValidationError {
 /// Ask a model for a JSON value, checked against a JSON Schema
 #[utoipa::path(post, path = "/llm-task", tag = "Agent runtime", security(("daemon_key" = []), ()), request_body = LlmTaskBody,
     responses((status = 200, body = LlmTaskReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 413, body = ErrorBody),
-        (status = 500, body = ErrorBody), (status = 502, body = ErrorBody), (status = 503, body = ErrorBody), (status = 504, body = ErrorBody)))]
+        (status = 429, body = ErrorBody), (status = 500, body = ErrorBody), (status = 502, body = ErrorBody), (status = 503, body = ErrorBody), (status = 504, body = ErrorBody)))]
 pub(super) async fn llm_task(
     State(daemon): State<Arc<Daemon>>,
     headers: HeaderMap,
@@ -118,6 +121,7 @@ fn read(members: Object) -> Result<JsonTask, Error> {
         fields.problem("prompt", "must not be blank");
     }
     let task = JsonTask {
+        tenant: payer(&mut fields),
         prompt,
         input: fields.value("input"),
         schema: schema(&mut fields),

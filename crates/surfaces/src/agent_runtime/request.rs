@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use stationmaster_http::fields::Fields;
-use stationmaster_kernel::{Error, Object, Result};
+use stationmaster_kernel::{Error, Object, Result, TenantId};
 use stationmaster_runtime::{HistoryEntry, HistoryRole, SendRequest};
 
 /// Reads the request; what only a later version of this program can do is refused, not ignored.
@@ -50,6 +50,20 @@ pub(super) fn read(
         ),
         None => Ok(request),
     }
+}
+
+/// Whose budget a question outside any turn is on.
+pub(super) fn payer(fields: &mut Fields) -> TenantId {
+    let named = fields.string("user_id").filter(|id| !id.is_empty());
+    match named.map(|id| id.parse()) {
+        Some(Ok(tenant)) => return tenant,
+        Some(Err(_)) => fields.problem(
+            "user_id",
+            "must be 1 to 255 characters and hold no control character",
+        ),
+        None => {}
+    }
+    TenantId::usual()
 }
 
 /// The entries of a history; every fault of each is a problem.
