@@ -19,6 +19,7 @@ use stationmaster_runtime::{
     Observer, Parts, PostingLedger, Runtime, SendRequest, TurnError, Workspace,
 };
 use stationmaster_store::Clock;
+use stationmaster_surfaces::agent_runtime::Hooks;
 use stationmaster_utilities::{self as utilities, Outbox, Pace};
 use tokio_util::task::TaskTracker;
 
@@ -165,6 +166,8 @@ fn backend(
 pub(crate) struct LocalDaemon {
     pub runtime: Runtime,
     pub has_default_task: bool,
+    /// Tells those who asked for turns that had to wait.
+    pub hooks: Hooks,
 }
 
 impl LocalDaemon {
@@ -204,8 +207,11 @@ impl Daemon for LocalDaemon {
 #[async_trait]
 impl Resumer for LocalDaemon {
     async fn resume(&self, run: &RunId) {
+        let resumed = self.runtime.resume(run.as_str()).await;
+        self.hooks
+            .resumed(run.as_str(), self.runtime.now(), &resumed);
         // Whatever goes wrong is told by the run itself, and in the log.
-        if let Err(error) = self.runtime.resume(run.as_str()).await {
+        if let Err(error) = resumed {
             tracing::debug!(%run, code = error.code(), "a turn that was taken up has failed");
         }
     }

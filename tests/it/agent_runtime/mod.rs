@@ -19,4 +19,5 @@ mod skills;
 mod tasks;
 mod tools;
 mod up;
+mod webhook;
 mod workspace;

@@ -33,7 +33,7 @@ pub fn hold_aside(
         return Ok(None);
     };
     let now = tx.now();
-    let mut budget = known.as_of(now)?;
+    let mut budget = known.at(now)?;
     tenant::check(&budget, worst, now)?;
     let id = tx.mint("hold");
     budget.holds.push(Hold {

@@ -51,7 +51,7 @@ impl TenantBudget {
 
     /// The budget as it is at `now`: a monthly one begins anew with the month, and what nobody settled in its
     /// time is not held any more.
-    pub(super) fn as_of(mut self, now: Timestamp) -> Result<Self> {
+    pub(super) fn at(mut self, now: Timestamp) -> Result<Self> {
         self.holds.retain(|hold| now < hold.until);
         if self.monthly && now >= self.ends_at {
             (self.begins_at, self.ends_at) = month_of(now)?;
@@ -75,7 +75,7 @@ pub trait TenantBudgets {
 }
 
 /// A budget about to be set.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct NewTenantBudget {
     pub limit: MicroUsd,
     /// The whole of this UTC month when left out.
@@ -147,7 +147,7 @@ pub fn of_tenant(tx: &mut dyn Tx, who: &Principal) -> Result<TenantBudget> {
     let found = tx.tenant_budget(tenant)?;
     let budget = found
         .ok_or_else(|| Error::not_found("budget_not_found", format!("{tenant} has no budget")))?;
-    budget.as_of(tx.now())
+    budget.at(tx.now())
 }
 
 /// Holds `more` of the tenant's budget after letting go of `before`; refuses where there is less.
@@ -161,7 +161,7 @@ pub(super) fn hold(
         return Ok(());
     };
     let now = tx.now();
-    let mut budget = known.clone().as_of(now)?;
+    let mut budget = known.clone().at(now)?;
     budget.reserved = budget.reserved.minus(before);
     check(&budget, more, now)?;
     budget.reserved = budget.reserved.plus(more);
@@ -195,7 +195,7 @@ pub(super) fn enter(
         return Ok(());
     };
     let now = tx.now();
-    let mut budget = known.clone().as_of(now)?;
+    let mut budget = known.clone().at(now)?;
     let_go(&mut budget);
     if budget.is_in_force(now) {
         budget.spent = delta.apply(budget.spent);

@@ -340,11 +340,11 @@ impl OpenRun for Open {
     fn steps(&mut self) -> Vec<Step> {
         let steps = std::mem::take(&mut self.steps);
         // What was kept with an answer is in the books.
-        let answers = steps.iter().filter_map(|step| match step {
+        let mut answers = steps.iter().filter_map(|step| match step {
             Step::Answer(answer) => Some(answer.spent),
             _ => None,
         });
-        self.booked = answers.last().unwrap_or_default();
+        self.booked = answers.next_back().unwrap_or_default();
         steps
     }
 

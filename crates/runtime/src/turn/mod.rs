@@ -35,6 +35,8 @@ pub use request::{HistoryEntry, HistoryRole, SendRequest};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
     Answered(Box<Outcome>),
+    /// The answer of an earlier turn with the same key, given again.
+    Replayed(Box<Outcome>),
     /// It goes on when an approval is decided (rulings 19).
     Paused(Pause),
 }
@@ -65,7 +67,7 @@ fn told_again(known: Begun, recorder: &Recorder, began: Instant) -> Option<Ended
         Begun::Ours(_) => None,
         Begun::Answered(outcome) => {
             recorder.replayed(&outcome, began.elapsed());
-            Some(Ended::Answered(outcome))
+            Some(Ended::Replayed(outcome))
         }
         Begun::Paused(pause) => Some(Ended::Paused(pause)),
     }

@@ -142,7 +142,7 @@ pub(super) async fn set(
     let who = keeper(&tenant)?;
     let database = &daemon.app.database;
     let budget = database
-        .write(move |tx| budget::set_for_tenant(tx, &who, new.clone()))
+        .write(move |tx| budget::set_for_tenant(tx, &who, new))
         .await?;
     Ok(Json(SetReply {
         status: "ok",

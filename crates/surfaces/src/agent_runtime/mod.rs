@@ -4,6 +4,7 @@
 mod budget;
 mod compact;
 mod error;
+mod hook;
 mod llm_task;
 mod request;
 mod send;
@@ -24,6 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use error::Problem;
+pub use hook::{Hooks, describe_metrics};
 
 /// What the routes of the runtime are given.
 #[derive(Clone)]
@@ -36,6 +38,8 @@ pub struct Daemon {
     pub places: Arc<Semaphore>,
     /// Turns are kept, and paid for, in the program's own kernel.
     pub keeps_budgets: bool,
+    /// Tells callers' webhooks.
+    pub hooks: Hooks,
 }
 
 /// How many turns run at once; past that a caller is told to come back.

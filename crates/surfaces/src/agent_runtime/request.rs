@@ -2,15 +2,29 @@
 
 use serde_json::Value;
 use stationmaster_http::fields::Fields;
-use stationmaster_kernel::{Error, Object, Result, TenantId};
+use stationmaster_kernel::{Object, Result, TenantId};
+use stationmaster_peer::Reach;
 use stationmaster_runtime::{HistoryEntry, HistoryRole, SendRequest};
 
-/// Reads the request; what only a later version of this program can do is refused, not ignored.
+use super::hook::{self, Target};
+
+/// What a caller asks for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) turn: SendRequest,
+    /// Whom to tell when it has ended.
+    pub(super) target: Option<Target>,
+    /// The answer is wanted as it comes.
+    pub(super) streams: bool,
+}
+
+/// Reads the request. `reach` is whom webhooks may lead to.
 pub(super) fn read(
     members: Object,
     key: Option<String>,
     trace_id: Option<String>,
-) -> Result<SendRequest> {
+    reach: Reach,
+) -> Result<Asked> {
     let mut fields = Fields::new(members);
     let in_body = fields
         .string("idempotency_key")
@@ -20,7 +34,7 @@ pub(super) fn read(
     {
         fields.problem("idempotency_key", "differs from the Idempotency-Key header");
     }
-    let request = SendRequest {
+    let turn = SendRequest {
         user_id: fields.required_id("user_id"),
         session_key: fields.string("session_key"),
         agent_role: fields.string("agent_role"),
@@ -37,19 +51,15 @@ pub(super) fn read(
         idempotency_key: in_body.or(key),
         trace_id,
     };
-    let unsupported = if fields.boolean("stream").unwrap_or(false) {
-        Some("stream")
-    } else {
-        fields.object("webhook").map(|_| "webhook")
-    };
+    let streams = fields.boolean("stream").unwrap_or(false);
+    let webhook = fields.object("webhook");
+    let target = webhook.and_then(|members| hook::read(&mut fields, members, reach));
     fields.finish()?;
-    match unsupported {
-        Some(field) => Err(
-            Error::invalid(field, "is not supported by this version; leave it out")
-                .with_code("not_supported"),
-        ),
-        None => Ok(request),
-    }
+    Ok(Asked {
+        turn,
+        target,
+        streams,
+    })
 }
 
 /// Whose budget a question outside any turn is on.
@@ -102,8 +112,8 @@ mod tests {
 
     fn check(body: &str, expected: &[&str]) {
         let members = serde_json::from_str(body).unwrap();
-        let problems =
-            read(members, None, None).map_or_else(|error| error.problems, |_| Vec::new());
+        let problems = read(members, None, None, Reach::Public)
+            .map_or_else(|error| error.problems, |_| Vec::new());
         let fields: Vec<&str> = problems
             .iter()
             .map(|problem| problem.field.as_str())
@@ -129,8 +139,22 @@ mod tests {
             &["metadata"],
         );
         check(
-            r#"{"user_id":"u","message":"m","stream":true}"#,
-            &["stream"],
+            r#"{"user_id":"u","message":"m","stream":1,"webhook":7}"#,
+            &["stream", "webhook"],
+        );
+        check(
+            r#"{"user_id":"u","message":"m","webhook":{"url":"http://127.0.0.1/","secret":1,"headers":{"Host":"x","a b":"c","x-a":7,"x-b":"ok"}}}"#,
+            &[
+                "webhook.url",
+                "webhook.secret",
+                "webhook.headers.Host",
+                "webhook.headers.a b",
+                "webhook.headers.x-a",
+            ],
+        );
+        check(
+            r#"{"user_id":"u","message":"m","webhook":{}}"#,
+            &["webhook.url"],
         );
     }
 }

@@ -10,11 +10,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use stationmaster_http::body;
+use stationmaster_kernel::Error;
 use stationmaster_runtime::{Ended, Outcome, Pause, Spent, ToolCallRecord};
 use utoipa::ToSchema;
 
 use super::Daemon;
 use super::error::{ErrorBody, Problem};
+use super::hook::Call;
 use super::request;
 
 /// The largest body: 1 MiB (§1).
@@ -46,6 +48,25 @@ pub(super) struct SendBody {
     metadata: Option<Value>,
     /// The same key and session give the first answer again.
     idempotency_key: Option<String>,
+    webhook: Option<WebhookBody>,
+}
+
+/// Whom to tell when the turn has ended: `{event: "agent.completed", timestamp, task_id, user_id, role, response, usage, cost,
+/// metadata}`, or `agent.error` with `error` and `code`.
+#[derive(ToSchema)]
+#[schema(as = TurnWebhook)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+pub(super) struct WebhookBody {
+    /// `http` or `https`, on the public internet.
+    url: String,
+    /// What the posts are signed with: `X-Wombat-Signature`, `X-Clasper-Signature`, `webhook-signature`.
+    secret: Option<String>,
+    /// Sent along.
+    #[schema(value_type = Option<Object>)]
+    headers: Option<Value>,
 }
 
 #[derive(ToSchema)]
@@ -231,17 +252,31 @@ pub(super) async fn send(
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     };
-    let request = request::read(
+    let asked = request::read(
         body::object(&bytes)?,
         header("idempotency-key"),
         header("x-trace-id"),
+        daemon.hooks.reach(),
     )?;
-    let runtime = daemon.runtime.clone();
+    if asked.streams {
+        let why = "is not supported by this version; leave it out";
+        return Err(Error::invalid("stream", why)
+            .with_code("not_supported")
+            .into());
+    }
+    let (runtime, hooks) = (daemon.runtime.clone(), daemon.hooks.clone());
     let ended = daemon
-        .see_through(async move { runtime.send(request).await })
+        .see_through(async move {
+            let call = asked.target.map(|target| Call::new(target, &asked.turn));
+            let ended = runtime.send(asked.turn).await;
+            if let Some(call) = call {
+                hooks.tell(call, runtime.now(), &ended);
+            }
+            ended
+        })
         .await?;
     let outcome = match ended {
-        Ended::Answered(outcome) => *outcome,
+        Ended::Answered(outcome) | Ended::Replayed(outcome) => *outcome,
         Ended::Paused(pause) => {
             return Ok((StatusCode::ACCEPTED, Json(PausedReply::from(pause))).into_response());
         }
