@@ -128,6 +128,7 @@ fn client(settings: &ModelSettings) -> Result<Client> {
         max_delay: Duration::from_millis(settings.retry_max_delay_ms),
         jitter: settings.retry_jitter,
     };
+    config.stall_timeout = Duration::from_secs(settings.stall_seconds);
     config.demo_latency = DEMO_LATENCY;
     Client::new(config).context("the model cannot be used")
 }

@@ -87,6 +87,8 @@ pub(crate) struct ModelSettings {
     pub retry_delay_ms: u64,
     pub retry_max_delay_ms: u64,
     pub retry_jitter: f64,
+    /// The longest silence within an answer.
+    pub stall_seconds: u64,
     pub prices_file: Option<PathBuf>,
 }
 
@@ -104,6 +106,7 @@ impl ModelSettings {
             retry_delay_ms: 0,
             retry_max_delay_ms: 0,
             retry_jitter: 0.0,
+            stall_seconds: 30,
             prices_file: None,
         }
     }
@@ -362,6 +365,7 @@ fn model(source: &Source) -> Result<Option<ModelSettings>> {
         retry_delay_ms: source.seed_number("RETRY_DELAY_MS", 1000)?,
         retry_max_delay_ms: source.seed_number("RETRY_MAX_DELAY_MS", 30_000)?,
         retry_jitter: source.seed_number("RETRY_JITTER", 0.1)?,
+        stall_seconds: source.seed_number("MODEL_STALL_SECONDS", 30)?,
         prices_file: source.text("STATIONMASTER_PRICES").map(PathBuf::from),
     }))
 }

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::config::{Config, ConfigError, Provider};
 use crate::demo;
 use crate::endpoint::endpoint;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Heed};
 use crate::failure::Failure;
+use crate::listener::{Heard, Listener};
 use crate::retry::Budget;
 use crate::types::{Error, ErrorKind, Reply, Request};
-use crate::wire::{Shape, anthropic, openai};
+use crate::wire::{Shape, Streamed, anthropic, anthropic_stream, openai, openai_stream};
 
 /// Asks one provider's models. Clones share connections and cost nothing.
 #[derive(Debug, Clone)]
@@ -90,9 +92,34 @@ impl Client {
         request: Request,
         deadline: impl Into<Instant>,
     ) -> Result<Reply, Error> {
+        self.answer(&request, deadline.into(), None).await
+    }
+
+    /// The same, and `listener` hears the text as it comes. What it has heard cannot be taken back, so from the
+    /// first piece on nothing is tried again and no other model asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`complete`](Self::complete), also after the listener has heard a part.
+    pub async fn stream(
+        &self,
+        request: Request,
+        deadline: impl Into<Instant>,
+        listener: &dyn Listener,
+    ) -> Result<Reply, Error> {
+        let heard = Heard::new(listener);
+        self.answer(&request, deadline.into(), Some(&heard)).await
+    }
+
+    async fn answer(
+        &self,
+        request: &Request,
+        deadline: Instant,
+        heard: Option<&Heard<'_>>,
+    ) -> Result<Reply, Error> {
         let mut budget = Budget {
             retry: self.0.config.retry,
-            deadline: deadline.into(),
+            deadline,
             asked: 0,
         };
         let model = if request.model.is_empty() {
@@ -101,13 +128,14 @@ impl Client {
             &request.model
         };
 
-        let first = match self.ask(&request, model, &mut budget).await {
+        let first = match self.ask(request, model, &mut budget, heard).await {
             Ok(reply) => return Ok(reply),
             Err(failure) => failure,
         };
         let fallback = self
             .fallback_model()
-            .filter(|fallback| *fallback != model && may_fall_back(first.kind));
+            .filter(|fallback| *fallback != model && may_fall_back(first.kind))
+            .filter(|_| !heard.is_some_and(Heard::any));
         let Some(fallback) = fallback else {
             tracing::warn!(
                 model,
@@ -123,7 +151,7 @@ impl Client {
             reason = first.message,
             "the model gave no reply; asking the fallback model"
         );
-        let second = match self.ask(&request, fallback, &mut budget).await {
+        let second = match self.ask(request, fallback, &mut budget, heard).await {
             Ok(reply) => return Ok(reply),
             Err(failure) => failure,
         };
@@ -141,8 +169,9 @@ impl Client {
         request: &Request,
         model: &str,
         budget: &mut Budget,
+        heard: Option<&Heard<'_>>,
     ) -> Result<Reply, Failure> {
-        let ask = |shape| self.ask_once(request, model, shape);
+        let ask = |shape| self.ask_once(request, model, shape, heard);
         let adapt = |shape: &mut Shape, failure: &Failure| {
             failure
                 .unsupported
@@ -156,23 +185,87 @@ impl Client {
         request: &Request,
         model: &str,
         shape: Shape,
+        heard: Option<&Heard<'_>>,
     ) -> Result<Reply, Failure> {
         let config = &self.0.config;
         let Some(exchange) = &self.0.exchange else {
             tokio::time::sleep(config.demo_latency).await;
-            return Ok(demo::reply(request, model));
+            let reply = demo::reply(request, model);
+            if let Some(heard) = heard {
+                reply
+                    .text
+                    .split_inclusive(' ')
+                    .for_each(|word| heard.say(word));
+            }
+            return Ok(reply);
         };
         let body = match config.provider {
             Provider::Anthropic => anthropic::body(request, model, shape),
             Provider::OpenAi | Provider::Demo => openai::body(request, model, shape),
         };
-        let answer = exchange.post(&body).await;
-        let reply = answer.and_then(|answer| match config.provider {
-            Provider::Anthropic => anthropic::reply(&answer, request, model),
-            Provider::OpenAi | Provider::Demo => openai::reply(&answer, request, model),
-        });
+        let reply = match heard {
+            None => {
+                let answer = exchange.post(&body).await;
+                answer.and_then(|answer| self.read(&answer, request, model))
+            }
+            Some(heard) => {
+                let asked = (request, model, shape);
+                self.follow(exchange, body, asked, heard).await
+            }
+        };
         let key = config.api_key.as_ref().map(ExposeSecret::expose_secret);
         reply.map_err(|failure| failure.presentable(key))
+    }
+
+    /// Reads a whole answer.
+    fn read(&self, answer: &[u8], request: &Request, model: &str) -> Result<Reply, Failure> {
+        match self.provider() {
+            Provider::Anthropic => anthropic::reply(answer, request, model),
+            Provider::OpenAi | Provider::Demo => openai::reply(answer, request, model),
+        }
+    }
+
+    /// Reads an answer as it comes. One that fails after a part of it was heard is not asked for again.
+    async fn follow(
+        &self,
+        exchange: &Exchange,
+        mut body: Value,
+        (request, model, shape): (&Request, &str, Shape),
+        heard: &Heard<'_>,
+    ) -> Result<Reply, Failure> {
+        body["stream"] = Value::Bool(true);
+        let mut streamed: Box<dyn Streamed> = match self.provider() {
+            Provider::Anthropic => Box::<anthropic_stream::Events>::default(),
+            Provider::OpenAi | Provider::Demo => {
+                if shape.stream_usage {
+                    body["stream_options"] = json!({"include_usage": true});
+                }
+                Box::<openai_stream::Chunks>::default()
+            }
+        };
+        heard.begin();
+        let take = |data: &str| {
+            if let Some(text) = streamed.take(data)? {
+                heard.say(&text);
+            }
+            Ok(if streamed.is_done() {
+                Heed::Enough
+            } else {
+                Heed::More
+            })
+        };
+        let reply = match exchange.stream(&body, take).await {
+            Ok(None) => streamed.finish(request, model),
+            Ok(Some(whole)) => self.read(&whole, request, model).inspect(|reply| {
+                heard.say(&reply.text);
+            }),
+            Err(failure) => Err(failure),
+        };
+        reply.map_err(|failure| Failure {
+            again: failure.again && !heard.any(),
+            unsupported: failure.unsupported.filter(|_| !heard.any()),
+            ..failure
+        })
     }
 }
 

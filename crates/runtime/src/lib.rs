@@ -46,10 +46,11 @@ pub use local::{KernelLedger, LocalBackend};
 pub use model::Model;
 pub use observe::{Observer, TurnEvent, TurnEventKind, describe_metrics};
 pub use session::{AgentIdentity, SessionKey, SessionKeyError};
+pub use stationmaster_model::Listener;
 pub use tools::own_tool_names;
 pub use turn::{
-    Clock, Config, Ended, HistoryEntry, HistoryRole, Outcome, Parts, Runtime, SendRequest, Spent,
-    ToolCallRecord, TurnError,
+    Clock, Config, Ended, Follower, HistoryEntry, HistoryRole, Outcome, Parts, Runtime,
+    SendRequest, Spent, ToolCallRecord, TurnError,
 };
 pub use usage::Usage;
 pub use workspace::{

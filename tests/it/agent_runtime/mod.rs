@@ -16,6 +16,7 @@ mod idempotency;
 mod metrics;
 mod prompt;
 mod skills;
+mod stream;
 mod tasks;
 mod tools;
 mod up;

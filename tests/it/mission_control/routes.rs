@@ -107,6 +107,7 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("get", "/api/tools", Agent),
     ("post", "/api/tools/{name}", Agent),
     ("post", "/api/agents/send", Daemon),
+    ("post", "/api/agents/stream", Daemon),
     ("post", "/compact", Daemon),
     ("post", "/llm-task", Daemon),
     ("get", "/usage", Daemon),

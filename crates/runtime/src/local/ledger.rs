@@ -149,7 +149,7 @@ impl Ledger for KernelLedger {
         let asked = run::NewRun {
             key: new.key,
             request: serde_json::to_string(&new.request).map_err(steps::unreadable)?,
-            task: Some(TaskId::new(new.task_id)),
+            task: task(new.task_id),
             worst: MicroUsd(new.worst),
             trace: Some(new.trace_id),
             model: new.model,
@@ -237,6 +237,11 @@ impl Ledger for KernelLedger {
 /// The installation, for a tenant.
 fn system_for(tenant: &TenantId) -> Result<Principal> {
     Principal::system().within(tenant.clone())
+}
+
+/// The task of this id; a turn may have none.
+fn task(id: String) -> Option<TaskId> {
+    (!id.is_empty()).then(|| TaskId::new(id))
 }
 
 /// What a run that has stopped waits for. Its approval is a tool request, too, of the same id.
@@ -432,7 +437,7 @@ impl OpenRun for Open {
             .write(move |tx| {
                 let outcome = post(tx, &who, &finished)?;
                 let answer = serde_json::to_string(&outcome).map_err(Error::internal)?;
-                let task = Some(stationmaster_kernel::TaskId::new(outcome.task_id.clone()));
+                let task = task(outcome.task_id.clone());
                 run::end(
                     tx,
                     &who,

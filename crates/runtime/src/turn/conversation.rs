@@ -1,13 +1,14 @@
 //! The model and its tools take turns until there is an answer (agent-runtime §9). What was done is kept
 //! before what comes next begins, so that whoever takes the turn up goes on from there (rulings 17).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use stationmaster_model::{Message, Prices, Reply, Request, ToolCall, ToolSpec, Usage};
+use stationmaster_model::{Listener, Message, Prices, Reply, Request, ToolCall, ToolSpec, Usage};
 use tokio::time::{Instant, timeout_at};
 
 use super::progress::{Calls, replay};
-use super::{Config, Spent, ToolCallRecord, TurnError, preview};
+use super::{Config, Follower, Spent, ToolCallRecord, TurnError, preview};
 use crate::ledger::{Answered, CallResult, Gate, NewCall, OpenRun, Pause, Place};
 use crate::model::Model;
 use crate::observe::Recorder;
@@ -35,6 +36,30 @@ pub(super) struct Conversation<'a> {
     pub(super) tool_calls: Vec<ToolCallRecord>,
     /// What the next call of the model may cost is held already.
     pub(super) is_held: bool,
+    pub(super) offers_tools: bool,
+    pub(super) follower: Option<&'a dyn Follower>,
+    /// The follower has heard something.
+    pub(super) said: bool,
+}
+
+/// Hears one answer for the follower of the turn, and sets it apart from the one before.
+struct Paragraph<'a> {
+    follower: &'a dyn Follower,
+    after_another: AtomicBool,
+    said: AtomicBool,
+}
+
+impl Listener for Paragraph<'_> {
+    fn heard(&self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        if self.after_another.swap(false, Ordering::Relaxed) {
+            self.follower.heard("\n\n");
+        }
+        self.said.store(true, Ordering::Relaxed);
+        self.follower.heard(text);
+    }
 }
 
 /// Why a conversation has no answer.
@@ -52,7 +77,7 @@ impl From<TurnError> for Stop {
 impl Conversation<'_> {
     /// The model's final answer; never blank.
     pub(super) async fn run(&mut self) -> Result<String, Stop> {
-        let tools = if self.config.offers_tools {
+        let tools = if self.offers_tools {
             self.toolbox.specs()
         } else {
             Vec::new()
@@ -96,11 +121,28 @@ impl Conversation<'_> {
             max_tokens: self.config.max_tokens,
         };
         let began = Instant::now();
-        let asked = timeout_at(self.deadline, self.model.complete(request, self.deadline)).await;
+        let asked = timeout_at(self.deadline, self.complete(request)).await;
         let reply = asked.map_err(|_| TurnError::Deadline)??;
         self.spent.add(&reply, self.prices);
         self.model_name.clone_from(&reply.model);
         self.recorder.model_called(round, &reply, began.elapsed());
+        Ok(reply)
+    }
+
+    async fn complete(&mut self, request: Request) -> Result<Reply, stationmaster_model::Error> {
+        let Some(follower) = self.follower else {
+            return self.model.complete(request, self.deadline).await;
+        };
+        let paragraph = Paragraph {
+            follower,
+            after_another: AtomicBool::new(self.said),
+            said: AtomicBool::new(false),
+        };
+        let reply = self
+            .model
+            .stream(request, self.deadline, &paragraph)
+            .await?;
+        self.said |= paragraph.said.into_inner();
         Ok(reply)
     }
 

@@ -8,6 +8,7 @@ mod hook;
 mod llm_task;
 mod request;
 mod send;
+mod stream;
 mod usage;
 mod workspace;
 
@@ -49,6 +50,7 @@ pub const TURNS: usize = 1024;
 pub fn routes() -> OpenApiRouter<Arc<Daemon>> {
     OpenApiRouter::new()
         .routes(routes!(send::send))
+        .routes(routes!(stream::stream))
         .routes(routes!(compact::compact))
         .routes(routes!(llm_task::llm_task))
         .routes(routes!(budget::set, budget::show))

@@ -50,6 +50,7 @@ pub(super) fn read(
         metadata: fields.object("metadata").unwrap_or_default(),
         idempotency_key: in_body.or(key),
         trace_id,
+        may_lack_task: false,
     };
     let streams = fields.boolean("stream").unwrap_or(false);
     let webhook = fields.object("webhook");

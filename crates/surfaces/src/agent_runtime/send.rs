@@ -10,18 +10,18 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use stationmaster_http::body;
-use stationmaster_kernel::Error;
 use stationmaster_runtime::{Ended, Outcome, Pause, Spent, ToolCallRecord};
 use utoipa::ToSchema;
 
 use super::Daemon;
 use super::error::{ErrorBody, Problem};
 use super::hook::Call;
-use super::request;
+use super::request::{self, Asked};
+use super::stream;
 
 /// The largest body: 1 MiB (§1).
 pub(super) const BODY_LIMIT: usize = 1 << 20;
-const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
+pub(super) const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
 /// What to ask an agent.
 #[derive(ToSchema)]
@@ -48,6 +48,9 @@ pub(super) struct SendBody {
     metadata: Option<Value>,
     /// The same key and session give the first answer again.
     idempotency_key: Option<String>,
+    /// The answer is wanted as it comes, like that of `/api/agents/stream`.
+    stream: Option<bool>,
+    /// Told once the turn has ended; of no effect where the answer is streamed.
     webhook: Option<WebhookBody>,
 }
 
@@ -234,7 +237,7 @@ pub(super) fn dollars(microusd: u64) -> f64 {
 #[utoipa::path(post, path = "/api/agents/send", tag = "Agent runtime", security(("daemon_key" = []), ()),
     params(("Idempotency-Key" = Option<String>, Header), ("X-Trace-Id" = Option<String>, Header)),
     request_body = SendBody,
-    responses((status = 200, body = SendReply), (status = 202, body = PausedReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+    responses((status = 200, content((SendReply = "application/json"), (String = "text/event-stream"))), (status = 202, body = PausedReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 413, body = ErrorBody), (status = 500, body = ErrorBody),
         (status = 502, body = ErrorBody), (status = 503, body = ErrorBody), (status = 504, body = ErrorBody)))]
 pub(super) async fn send(
@@ -242,27 +245,9 @@ pub(super) async fn send(
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
-    daemon.app.gate.daemon(&headers)?;
-    let bytes = body::read(content, BODY_LIMIT)
-        .await
-        .map_err(Problem::Body)?;
-    let header = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
-    let asked = request::read(
-        body::object(&bytes)?,
-        header("idempotency-key"),
-        header("x-trace-id"),
-        daemon.hooks.reach(),
-    )?;
+    let asked = read(&daemon, &headers, content).await?;
     if asked.streams {
-        let why = "is not supported by this version; leave it out";
-        return Err(Error::invalid("stream", why)
-            .with_code("not_supported")
-            .into());
+        return stream::answer(&daemon, asked).await;
     }
     let (runtime, hooks) = (daemon.runtime.clone(), daemon.hooks.clone());
     let ended = daemon
@@ -287,4 +272,28 @@ pub(super) async fn send(
         response.headers_mut().insert(TRACE_ID, value);
     }
     Ok(response)
+}
+
+/// What a caller that may ask asks for.
+pub(super) async fn read(
+    daemon: &Daemon,
+    headers: &HeaderMap,
+    content: Body,
+) -> Result<Asked, Problem> {
+    daemon.app.gate.daemon(headers)?;
+    let bytes = body::read(content, BODY_LIMIT)
+        .await
+        .map_err(Problem::Body)?;
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    Ok(request::read(
+        body::object(&bytes)?,
+        header("idempotency-key"),
+        header("x-trace-id"),
+        daemon.hooks.reach(),
+    )?)
 }
