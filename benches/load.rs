@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
-use crate::measured::{Measured, Meter};
+use crate::measured::{Measured, Meter, Used};
 
 /// Stands for a number of as many digits that no two requests share.
 pub(crate) const NUMBER: &str = "############";
@@ -48,24 +48,27 @@ impl Request {
 
     /// With a JSON body.
     pub(crate) fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Self {
-        let length = body.len().to_string();
-        let mut all = vec![
-            ("content-type", "application/json"),
-            ("content-length", length.as_str()),
-        ];
-        all.extend_from_slice(headers);
-        Self::new("POST", path, &all, body)
+        Self::with_body("POST", path, headers, body)
+    }
+
+    /// With a JSON body.
+    pub(crate) fn put(path: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::with_body("PUT", path, headers, body)
     }
 
     /// With a JSON body.
     pub(crate) fn patch(path: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::with_body("PATCH", path, headers, body)
+    }
+
+    fn with_body(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
         let length = body.len().to_string();
         let mut all = vec![
             ("content-type", "application/json"),
             ("content-length", length.as_str()),
         ];
         all.extend_from_slice(headers);
-        Self::new("PATCH", path, &all, body)
+        Self::new(method, path, &all, body)
     }
 
     fn new(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
@@ -114,18 +117,7 @@ pub(crate) fn run(
         let used = meter.stop()?;
         shared.over.store(true, Ordering::Relaxed);
         let latencies = senders.join_all().await.concat();
-        let first_error = shared.first_error();
-        let measured = Measured::new(latencies, &used).with_context(|| {
-            format!(
-                "the first error: {}",
-                first_error.as_deref().unwrap_or("none")
-            )
-        })?;
-        Ok(Measured {
-            errors: shared.errors.load(Ordering::Relaxed),
-            first_error,
-            ..measured
-        })
+        shared.measured(latencies, &used)
     })
 }
 
@@ -175,18 +167,7 @@ pub(crate) fn each(
         }
         let latencies = senders.join_all().await.concat();
         let used = meter.stop()?;
-        let first_error = shared.first_error();
-        let measured = Measured::new(latencies, &used).with_context(|| {
-            format!(
-                "the first error: {}",
-                first_error.as_deref().unwrap_or("none")
-            )
-        })?;
-        Ok(Measured {
-            errors: shared.errors.load(Ordering::Relaxed),
-            first_error,
-            ..measured
-        })
+        shared.measured(latencies, &used)
     })
 }
 
@@ -251,6 +232,39 @@ pub(crate) fn ask_all(
     })
 }
 
+/// Requests under way, each on a connection of its own.
+pub(crate) struct Held {
+    runtime: tokio::runtime::Runtime,
+    senders: JoinSet<Result<()>>,
+}
+
+/// Sends every request and waits for no answer.
+pub(crate) fn hold(address: SocketAddr, requests: Vec<Request>) -> Result<Held> {
+    let runtime = runtime()?;
+    let senders = runtime.block_on(async {
+        let mut senders = JoinSet::new();
+        for request in requests {
+            let mut connection = Connection::open(address).await?;
+            senders.spawn(async move { connection.exchange(&request.bytes).await?.expect_ok() });
+        }
+        Ok::<_, anyhow::Error>(senders)
+    })?;
+    Ok(Held { runtime, senders })
+}
+
+impl Held {
+    /// Waits for something while the requests are under way.
+    pub(crate) fn wait<T>(&self, until: impl Future<Output = T>) -> T {
+        self.runtime.block_on(until)
+    }
+
+    /// Waits for all answers.
+    pub(crate) fn answers(self) -> Result<()> {
+        let Self { runtime, senders } = self;
+        runtime.block_on(async { senders.join_all().await.into_iter().collect() })
+    }
+}
+
 /// Sends one request and gives the body of its answer, which must be a 200.
 pub(crate) fn ask(address: SocketAddr, request: &Request) -> Result<String> {
     runtime()?.block_on(async {
@@ -278,6 +292,21 @@ struct Shared {
 }
 
 impl Shared {
+    fn measured(&self, latencies: Vec<u32>, used: &Used) -> Result<Measured> {
+        let first_error = self.first_error();
+        let measured = Measured::new(latencies, used).with_context(|| {
+            format!(
+                "the first error: {}",
+                first_error.as_deref().unwrap_or("none")
+            )
+        })?;
+        Ok(Measured {
+            errors: self.errors.load(Ordering::Relaxed),
+            first_error,
+            ..measured
+        })
+    }
+
     fn failed(&self, error: &anyhow::Error) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         self.lock().get_or_insert_with(|| format!("{error:#}"));

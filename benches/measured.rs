@@ -65,6 +65,14 @@ pub(crate) struct Used {
     machine: Duration,
 }
 
+impl Used {
+    /// How many of `count` were done a second, and the milliseconds of processor time that each took.
+    pub(crate) fn by(&self, count: usize) -> (f64, f64) {
+        let rate = count as f64 / self.took.as_secs_f64();
+        (rate, self.process.as_secs_f64() * 1000.0 / count as f64)
+    }
+}
+
 /// Reads the clocks when a row begins.
 pub(crate) struct Meter {
     id: u32,

@@ -79,6 +79,13 @@ impl Server {
         Request::post(TASKS, &[(TOKEN, &self.token)], &body)
     }
 
+    /// Says something in a task's thread as a person does, which wakes the agent whose task it is.
+    pub(crate) fn say(&self, task: &str) -> Request {
+        let body = format!(r#"{{"task_id":"{task}","content":"Go on","actor_type":"user"}}"#);
+        let path = "/api/mission-control/messages";
+        Request::post(path, &[(TOKEN, &self.token)], &body)
+    }
+
     /// The newest 50 tasks.
     pub(crate) fn list_tasks(&self) -> Request {
         Request::get(&format!("{TASKS}?limit=50"), &[(TOKEN, &self.token)])

@@ -9,6 +9,11 @@ pub(crate) fn line(text: Arguments<'_>) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// Prints what a person should know beside the output.
+pub(crate) fn note(text: Arguments<'_>) {
+    let _ = writeln!(std::io::stderr().lock(), "note: {text}");
+}
+
 /// Prints an error and what caused it, one cause a line.
 pub(crate) fn error(error: &anyhow::Error) {
     let mut err = std::io::stderr().lock();

@@ -66,8 +66,11 @@ pub(crate) fn build(settings: &Settings, around: &Surroundings<'_>) -> Result<Ru
         .clone()
         .map_or_else(Clock::default, Clock::moved_by);
     let mut config = Config::new(model.map_or_else(String::new, |model| model.model.clone()));
-    config.fallback_model = model.and_then(|model| model.fallback.clone());
-    config.cheap_model = model.and_then(|model| model.cheap.clone());
+    if let Some(model) = model {
+        config.models_by_role.clone_from(&model.by_role);
+        config.fallback_models.clone_from(&model.fallbacks);
+        config.cheap_model.clone_from(&model.cheap);
+    }
     config.default_task = settings.runtime.default_task.clone();
     config.deadline = Duration::from_secs(settings.runtime.deadline_seconds);
     config.tool_rounds = settings.runtime.max_tool_rounds;
@@ -121,7 +124,8 @@ fn client(settings: &ModelSettings) -> Result<Client> {
         .map(|key| SecretString::from(key.expose().to_owned()));
     config.base_url = settings.base_url.clone();
     config.default_model = settings.model.clone();
-    config.fallback_model = settings.fallback.clone();
+    config.fallback_models.clone_from(&settings.fallbacks);
+    config.responses = settings.responses;
     config.retry = Retry {
         attempts: settings.retry_attempts,
         delay: Duration::from_millis(settings.retry_delay_ms),

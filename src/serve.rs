@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Part, Secrets, Settings, make_private_dir, open_private_file};
+use crate::config::{ModelSettings, Part, Secrets, Settings, make_private_dir, open_private_file};
 use crate::console;
 use crate::runtime::{self, LocalDaemon, Surroundings};
 use crate::signals::StopSignals;
@@ -131,7 +131,7 @@ async fn serve(
         fallback_model: settings
             .model
             .as_ref()
-            .and_then(|model| model.fallback.clone()),
+            .and_then(ModelSettings::fallbacks_shown),
         default_task: settings.runtime.default_task.clone(),
         backend_url: settings
             .runtime

@@ -10,6 +10,8 @@ mod raw;
 mod standing;
 mod turns;
 mod verdicts;
+mod waiting;
+mod woken;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -26,7 +28,7 @@ use crate::table::Report;
 type Measure = fn(&Bench, &mut Report) -> Result<()>;
 
 /// Every group, in the order of the tables.
-pub(crate) const GROUPS: [(&str, Measure); 9] = [
+pub(crate) const GROUPS: [(&str, Measure); 11] = [
     ("hello", hello::measure),
     ("creates", creates::measure),
     ("postgres", postgres::measure),
@@ -35,6 +37,8 @@ pub(crate) const GROUPS: [(&str, Measure); 9] = [
     ("crew", crew::measure),
     ("verdicts", verdicts::measure),
     ("turns", turns::measure),
+    ("woken", woken::measure),
+    ("waiting", waiting::measure),
     ("standing", standing::measure),
 ];
 

@@ -55,6 +55,14 @@ impl Mint {
     fn run(self) -> Result<()> {
         let settings = self.data.settings()?;
         let secrets = settings.secrets()?;
+        if secrets.admin_token_is_new {
+            // Its first start will not show it any more.
+            console::note(format_args!(
+                "secrets were made in {}; the operator's token (MC_ADMIN_TOKEN) for it is {}",
+                settings.data_dir.display(),
+                secrets.admin_token.expose()
+            ));
+        }
         let token = if self.role == Role::Agent {
             let tenant: TenantId = self.user_id.parse().context("--user-id")?;
             let handle: Handle = self.sub.parse().context("--sub")?;

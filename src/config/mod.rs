@@ -4,6 +4,7 @@
 //! the name of its environment variable in lower case, so there is one name to know.
 
 mod dispatch;
+mod model;
 mod secrets;
 mod source;
 mod utilities;
@@ -21,6 +22,7 @@ use stationmaster_surfaces::openclaw::Rates;
 use stationmaster_utilities::Pace;
 
 pub(crate) use dispatch::{GivenPace, PATIENCE};
+pub(crate) use model::ModelSettings;
 pub(crate) use secrets::{Secrets, make_private_dir, open_private_file};
 use source::Source;
 pub(crate) use utilities::UtilitySettings;
@@ -71,45 +73,6 @@ pub(crate) enum Part {
     Dispatcher,
     Sessions,
     Web,
-}
-
-/// Which model thinks.
-#[derive(Debug, Clone)]
-pub(crate) struct ModelSettings {
-    pub provider: stationmaster_model::Provider,
-    pub api_key: Option<Secret>,
-    pub base_url: Option<String>,
-    pub model: String,
-    pub fallback: Option<String>,
-    /// For summaries.
-    pub cheap: Option<String>,
-    pub retry_attempts: u32,
-    pub retry_delay_ms: u64,
-    pub retry_max_delay_ms: u64,
-    pub retry_jitter: f64,
-    /// The longest silence within an answer.
-    pub stall_seconds: u64,
-    pub prices_file: Option<PathBuf>,
-}
-
-impl ModelSettings {
-    /// The scripted model that needs neither key nor network.
-    fn demo() -> Self {
-        Self {
-            provider: stationmaster_model::Provider::Demo,
-            api_key: None,
-            base_url: None,
-            model: stationmaster_model::DEMO_MODEL.to_owned(),
-            fallback: None,
-            cheap: None,
-            retry_attempts: 1,
-            retry_delay_ms: 0,
-            retry_max_delay_ms: 0,
-            retry_jitter: 0.0,
-            stall_seconds: 30,
-            prices_file: None,
-        }
-    }
 }
 
 /// How turns are run.
@@ -176,7 +139,7 @@ impl Settings {
                 .text("STATIONMASTER_LOG")
                 .or_else(|| source.text("RUST_LOG")),
             no_colour: source.text("NO_COLOR").is_some(),
-            model: model(&source)?,
+            model: ModelSettings::read(&source)?,
             runtime,
             rates: rates(&source)?,
             machine,
@@ -301,73 +264,6 @@ fn parts(given: Vec<String>, source: &Source) -> Result<Vec<Part>> {
             ),
         })
         .collect()
-}
-
-/// A model is configured when there is a key, a base URL, or `LLM_PROVIDER=demo`.
-fn model(source: &Source) -> Result<Option<ModelSettings>> {
-    use stationmaster_model::Provider;
-    let openai = (
-        source.text("OPENAI_API_KEY"),
-        source.text("OPENAI_BASE_URL"),
-    );
-    let anthropic = (
-        source.text("ANTHROPIC_API_KEY"),
-        source.text("ANTHROPIC_BASE_URL"),
-    );
-    let named = source
-        .text("LLM_MODEL_DEFAULT")
-        .or_else(|| source.text("OPENAI_MODEL_DEFAULT"));
-    let (prefix, named) = match named.as_deref().and_then(|model| model.split_once('/')) {
-        Some((prefix, model)) if prefix.parse::<Provider>().is_ok() => {
-            (prefix.parse::<Provider>().ok(), Some(model.to_owned()))
-        }
-        _ => (None, named),
-    };
-    let chosen = match source.text("LLM_PROVIDER") {
-        Some(name) => Some(
-            name.parse::<Provider>()
-                .map_err(|error| anyhow::anyhow!("LLM_PROVIDER: {error}"))?,
-        ),
-        None => prefix,
-    };
-    let provider = match chosen {
-        Some(provider) => provider,
-        None if openai.0.is_some() || openai.1.is_some() => Provider::OpenAi,
-        None if anthropic.0.is_some() || anthropic.1.is_some() => Provider::Anthropic,
-        None => return Ok(None),
-    };
-    let (api_key, base_url) = match provider {
-        Provider::OpenAi => openai,
-        Provider::Anthropic => anthropic,
-        Provider::Demo => return Ok(Some(ModelSettings::demo())),
-    };
-    if api_key.is_none() && base_url.is_none() {
-        bail!("the model provider is {provider}, but neither its API key nor its base URL is set");
-    }
-    let fallback = source
-        .text("LLM_MODEL_FALLBACK")
-        .or_else(|| source.text("OPENAI_MODEL_FALLBACK"));
-    let cheap = source
-        .text("LLM_MODEL_CHEAP")
-        .or_else(|| source.text("OPENAI_MODEL_CHEAP"))
-        .map(|model| match model.split_once('/') {
-            Some((prefix, rest)) if prefix.parse() == Ok(provider) => rest.to_owned(),
-            _ => model,
-        });
-    Ok(Some(ModelSettings {
-        provider,
-        api_key: api_key.as_deref().and_then(Secret::new),
-        base_url,
-        model: named.unwrap_or_else(|| provider.default_model().to_owned()),
-        fallback,
-        cheap,
-        retry_attempts: source.seed_number("RETRY_ATTEMPTS", 3)?,
-        retry_delay_ms: source.seed_number("RETRY_DELAY_MS", 1000)?,
-        retry_max_delay_ms: source.seed_number("RETRY_MAX_DELAY_MS", 30_000)?,
-        retry_jitter: source.seed_number("RETRY_JITTER", 0.1)?,
-        stall_seconds: source.seed_number("MODEL_STALL_SECONDS", 30)?,
-        prices_file: source.text("STATIONMASTER_PRICES").map(PathBuf::from),
-    }))
 }
 
 fn runtime(source: &Source, data_dir: &Path) -> Result<RuntimeSettings> {

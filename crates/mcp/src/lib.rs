@@ -9,10 +9,14 @@
 //!
 //! Both speak every published version of the protocol, from 2024-11-05 to 2026-07-28.
 //!
+//! The other direction is [`Connection`]: a client of somebody else's server, a program or an address. It knows
+//! nothing of what the tools are for.
+//!
 //! rmcp, the SDK underneath, breaks its API often, so none of its types leave this crate.
 
 mod action;
 mod carrier;
+mod client;
 mod conformance;
 mod desk;
 mod http_service;
@@ -23,6 +27,7 @@ mod server;
 mod stdio;
 
 pub use carrier::{ApiReply, ApiRequest, Caller, Carrier, CarrierError, Method};
+pub use client::{Connection, Failure, Given, Reach, ServerTool};
 pub use http_service::{HttpOptions, HttpService, http_service};
 pub use server::Identity;
 pub use stdio::{Error, StdioOptions, serve_connection, serve_stdio};

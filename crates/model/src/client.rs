@@ -7,15 +7,19 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::config::{Config, ConfigError, Provider};
+use crate::config::{Config, ConfigError};
 use crate::demo;
 use crate::endpoint::endpoint;
 use crate::exchange::{Exchange, Heed};
 use crate::failure::Failure;
 use crate::listener::{Heard, Listener};
+use crate::provider::{Provider, Wire};
 use crate::retry::Budget;
 use crate::types::{Error, ErrorKind, Reply, Request};
-use crate::wire::{Shape, Streamed, anthropic, anthropic_stream, openai, openai_stream};
+use crate::wire::{
+    Shape, Streamed, anthropic, anthropic_stream, openai, openai_stream, responses,
+    responses_stream,
+};
 
 /// Asks one provider's models. Clones share connections and cost nothing.
 #[derive(Debug, Clone)]
@@ -25,7 +29,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     config: Config,
     /// `None` for the demo provider, which has no network.
-    exchange: Option<Exchange>,
+    line: Option<(Wire, Exchange)>,
 }
 
 impl Client {
@@ -37,27 +41,24 @@ impl Client {
     pub fn new(mut config: Config) -> Result<Self, ConfigError> {
         config.api_key = config.api_key.as_ref().and_then(usable_key);
         config.base_url = config.base_url.filter(|url| !url.trim().is_empty());
-        config.fallback_model = config
-            .fallback_model
-            .filter(|model| !model.trim().is_empty());
+        config
+            .fallback_models
+            .retain(|model| !model.trim().is_empty());
         if config.default_model.trim().is_empty() {
             return Err(ConfigError::NoModel);
         }
         if !(0.0..=1.0).contains(&config.retry.jitter) {
             return Err(ConfigError::Jitter(config.retry.jitter.to_string()));
         }
-        let exchange = match config.provider {
-            Provider::Demo => None,
-            provider => {
-                let headers = headers(&config)?;
-                Some(Exchange::new(
-                    &config,
-                    endpoint(provider, config.base_url.as_deref())?,
-                    headers,
-                )?)
+        let line = match config.wire() {
+            None => None,
+            Some(wire) => {
+                let headers = headers(&config, wire)?;
+                let url = endpoint(config.provider, wire, config.base_url.as_deref())?;
+                Some((wire, Exchange::new(&config, url, headers)?))
             }
         };
-        Ok(Self(Arc::new(Inner { config, exchange })))
+        Ok(Self(Arc::new(Inner { config, line })))
     }
 
     #[must_use]
@@ -71,13 +72,8 @@ impl Client {
         &self.0.config.default_model
     }
 
-    #[must_use]
-    pub fn fallback_model(&self) -> Option<&str> {
-        self.0.config.fallback_model.as_deref()
-    }
-
-    /// Asks the model, and again while that can help, then the fallback model; never beyond
-    /// `deadline`.
+    /// Asks the model, and again while that can help, then the fallback models in their order; never
+    /// beyond `deadline`.
     ///
     /// Passing faults (429, 5xx, network, an empty or unreadable answer) are tried again after a
     /// pause, at least as long as the provider's `Retry-After`. If that pause does not fit before
@@ -85,8 +81,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The error's kind says what went wrong and whether the same call may succeed later. When the
-    /// fallback model failed too, its sentence tells of both.
+    /// The error's kind says what went wrong and whether the same call may succeed later. When
+    /// fallback models failed too, its sentence tells of all.
     pub async fn complete(
         &self,
         request: Request,
@@ -128,40 +124,23 @@ impl Client {
             &request.model
         };
 
-        let first = match self.ask(request, model, &mut budget, heard).await {
-            Ok(reply) => return Ok(reply),
-            Err(failure) => failure,
-        };
-        let fallback = self
-            .fallback_model()
-            .filter(|fallback| *fallback != model && may_fall_back(first.kind))
-            .filter(|_| !heard.is_some_and(Heard::any));
-        let Some(fallback) = fallback else {
-            tracing::warn!(
-                model,
-                attempts = budget.asked,
-                reason = first.message,
-                "the model gave no reply"
-            );
-            return Err(first.into_error(budget.asked));
-        };
-        tracing::warn!(
-            model,
-            fallback,
-            reason = first.message,
-            "the model gave no reply; asking the fallback model"
-        );
-        let second = match self.ask(request, fallback, &mut budget, heard).await {
-            Ok(reply) => return Ok(reply),
-            Err(failure) => failure,
-        };
-        tracing::warn!(
-            fallback,
-            attempts = budget.asked,
-            reason = second.message,
-            "the fallback model gave no reply"
-        );
-        Err(both((model, first), (fallback, second)).into_error(budget.asked))
+        let fallbacks = self.0.config.fallback_models.iter().map(String::as_str);
+        let others = fallbacks.filter(|other| *other != model);
+        let mut failures = Vec::new();
+        for model in std::iter::once(model).chain(others) {
+            let failure = match self.ask(request, model, &mut budget, heard).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            let (attempts, reason) = (budget.asked, &failure.message);
+            tracing::warn!(model, attempts, reason, "the model gave no reply");
+            let goes_on = may_fall_back(failure.kind) && !heard.is_some_and(Heard::any);
+            failures.push((model, failure));
+            if !goes_on {
+                break;
+            }
+        }
+        Err(one_of(failures).into_error(budget.asked))
     }
 
     async fn ask(
@@ -188,7 +167,7 @@ impl Client {
         heard: Option<&Heard<'_>>,
     ) -> Result<Reply, Failure> {
         let config = &self.0.config;
-        let Some(exchange) = &self.0.exchange else {
+        let Some((wire, exchange)) = &self.0.line else {
             tokio::time::sleep(config.demo_latency).await;
             let reply = demo::reply(request, model);
             if let Some(heard) = heard {
@@ -199,74 +178,77 @@ impl Client {
             }
             return Ok(reply);
         };
-        let body = match config.provider {
-            Provider::Anthropic => anthropic::body(request, model, shape),
-            Provider::OpenAi | Provider::Demo => openai::body(request, model, shape),
+        let body = match wire {
+            Wire::Chat => openai::body(request, model, shape),
+            Wire::Responses => responses::body(request, model, shape),
+            Wire::Messages => anthropic::body(request, model, shape),
         };
         let reply = match heard {
             None => {
                 let answer = exchange.post(&body).await;
-                answer.and_then(|answer| self.read(&answer, request, model))
+                answer.and_then(|answer| read(*wire, &answer, request, model))
             }
             Some(heard) => {
                 let asked = (request, model, shape);
-                self.follow(exchange, body, asked, heard).await
+                follow(*wire, exchange, body, asked, heard).await
             }
         };
         let key = config.api_key.as_ref().map(ExposeSecret::expose_secret);
         reply.map_err(|failure| failure.presentable(key))
     }
+}
 
-    /// Reads a whole answer.
-    fn read(&self, answer: &[u8], request: &Request, model: &str) -> Result<Reply, Failure> {
-        match self.provider() {
-            Provider::Anthropic => anthropic::reply(answer, request, model),
-            Provider::OpenAi | Provider::Demo => openai::reply(answer, request, model),
+/// Reads a whole answer.
+fn read(wire: Wire, answer: &[u8], request: &Request, model: &str) -> Result<Reply, Failure> {
+    match wire {
+        Wire::Chat => openai::reply(answer, request, model),
+        Wire::Responses => responses::reply(answer, request, model),
+        Wire::Messages => anthropic::reply(answer, request, model),
+    }
+}
+
+/// Reads an answer as it comes. One that fails after a part of it was heard is not asked for again.
+async fn follow(
+    wire: Wire,
+    exchange: &Exchange,
+    mut body: Value,
+    (request, model, shape): (&Request, &str, Shape),
+    heard: &Heard<'_>,
+) -> Result<Reply, Failure> {
+    body["stream"] = Value::Bool(true);
+    let mut streamed: Box<dyn Streamed> = match wire {
+        Wire::Messages => Box::<anthropic_stream::Events>::default(),
+        Wire::Responses => Box::<responses_stream::Events>::default(),
+        Wire::Chat => {
+            if shape.stream_usage {
+                body["stream_options"] = json!({"include_usage": true});
+            }
+            Box::<openai_stream::Chunks>::default()
         }
-    }
-
-    /// Reads an answer as it comes. One that fails after a part of it was heard is not asked for again.
-    async fn follow(
-        &self,
-        exchange: &Exchange,
-        mut body: Value,
-        (request, model, shape): (&Request, &str, Shape),
-        heard: &Heard<'_>,
-    ) -> Result<Reply, Failure> {
-        body["stream"] = Value::Bool(true);
-        let mut streamed: Box<dyn Streamed> = match self.provider() {
-            Provider::Anthropic => Box::<anthropic_stream::Events>::default(),
-            Provider::OpenAi | Provider::Demo => {
-                if shape.stream_usage {
-                    body["stream_options"] = json!({"include_usage": true});
-                }
-                Box::<openai_stream::Chunks>::default()
-            }
-        };
-        heard.begin();
-        let take = |data: &str| {
-            if let Some(text) = streamed.take(data)? {
-                heard.say(&text);
-            }
-            Ok(if streamed.is_done() {
-                Heed::Enough
-            } else {
-                Heed::More
-            })
-        };
-        let reply = match exchange.stream(&body, take).await {
-            Ok(None) => streamed.finish(request, model),
-            Ok(Some(whole)) => self.read(&whole, request, model).inspect(|reply| {
-                heard.say(&reply.text);
-            }),
-            Err(failure) => Err(failure),
-        };
-        reply.map_err(|failure| Failure {
-            again: failure.again && !heard.any(),
-            unsupported: failure.unsupported.filter(|_| !heard.any()),
-            ..failure
+    };
+    heard.begin();
+    let take = |data: &str| {
+        if let Some(text) = streamed.take(data)? {
+            heard.say(&text);
+        }
+        Ok(if streamed.is_done() {
+            Heed::Enough
+        } else {
+            Heed::More
         })
-    }
+    };
+    let reply = match exchange.stream(&body, take).await {
+        Ok(None) => streamed.finish(request, model),
+        Ok(Some(whole)) => read(wire, &whole, request, model).inspect(|reply| {
+            heard.say(&reply.text);
+        }),
+        Err(failure) => Err(failure),
+    };
+    reply.map_err(|failure| Failure {
+        again: failure.again && !heard.any(),
+        unsupported: failure.unsupported.filter(|_| !heard.any()),
+        ..failure
+    })
 }
 
 /// Keys read from files end in a newline, and an empty setting is no key.
@@ -275,15 +257,17 @@ fn usable_key(key: &SecretString) -> Option<SecretString> {
     (!key.is_empty()).then(|| SecretString::from(key))
 }
 
-fn headers(config: &Config) -> Result<HeaderMap, ConfigError> {
+fn headers(config: &Config, wire: Wire) -> Result<HeaderMap, ConfigError> {
+    let provider = config.provider;
     if config.api_key.is_none() && config.base_url.is_none() {
-        return Err(ConfigError::MissingKey(config.provider));
+        return Err(ConfigError::MissingKey(provider));
     }
     let key = config.api_key.as_ref().map(ExposeSecret::expose_secret);
-    match config.provider {
-        Provider::Anthropic => anthropic::headers(key),
-        Provider::OpenAi | Provider::Demo => openai::headers(key),
-    }
+    let headers = match wire {
+        Wire::Messages => anthropic::headers(key),
+        Wire::Chat | Wire::Responses => openai::headers(key),
+    };
+    headers.map_err(|_| ConfigError::KeyUnfitForHeader(provider))
 }
 
 /// Another model helps against a model that is overloaded, unknown or silent. It does not help
@@ -302,20 +286,29 @@ fn may_fall_back(kind: ErrorKind) -> bool {
     }
 }
 
-/// One failure out of two. The kind that leaves the caller more hope wins: if the first model is
-/// only overloaded, a misspelt fallback model does not make the call hopeless.
-fn both((model, first): (&str, Failure), (fallback, second): (&str, Failure)) -> Failure {
-    let message = format!(
-        "{model}: {}; then {fallback}: {}",
-        first.message, second.message
-    );
-    let retry_after = first.retry_after.or(second.retry_after);
-    let first_wins = first.kind.is_retryable() && !second.kind.is_retryable();
-    Failure {
-        message,
-        retry_after,
-        ..if first_wins { first } else { second }
-    }
+/// One failure out of those of several models. The last one's kind counts, unless an earlier one leaves the
+/// caller more hope: if the first model is only overloaded, a misspelt fallback does not make the call
+/// hopeless.
+fn one_of(failures: Vec<(&str, Failure)>) -> Failure {
+    let is_one = failures.len() == 1;
+    let told = |(model, failure): (&str, Failure)| match is_one {
+        true => failure,
+        false => Failure {
+            message: format!("{model}: {}", failure.message),
+            ..failure
+        },
+    };
+    let joined = failures.into_iter().map(told).reduce(|earlier, later| {
+        let message = format!("{}; then {}", earlier.message, later.message);
+        let retry_after = earlier.retry_after.or(later.retry_after);
+        let earlier_wins = earlier.kind.is_retryable() && !later.kind.is_retryable();
+        Failure {
+            message,
+            retry_after,
+            ..if earlier_wins { earlier } else { later }
+        }
+    });
+    joined.unwrap_or_else(|| Failure::new(ErrorKind::Deadline, "no model was asked"))
 }
 
 #[cfg(test)]
@@ -378,7 +371,7 @@ mod tests {
     fn a_misspelt_fallback_does_not_hide_that_waiting_would_help() {
         let overloaded = Failure::new(ErrorKind::RateLimited, "HTTP 429");
         let unknown = Failure::new(ErrorKind::UnknownModel, "HTTP 404");
-        let failure = both(("a", overloaded), ("b", unknown));
+        let failure = one_of(vec![("a", overloaded), ("b", unknown)]);
         assert_eq!(
             (failure.kind, failure.message.as_str()),
             (ErrorKind::RateLimited, "a: HTTP 429; then b: HTTP 404")

@@ -1,63 +1,10 @@
 //! What a [`Client`](crate::Client) must be told.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::demo;
-
-/// Who answers, and in which wire format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Provider {
-    /// OpenAI's chat completions, which most local and compatible servers speak too.
-    OpenAi,
-    /// Anthropic's messages.
-    Anthropic,
-    /// A scripted model inside the program: no network and no key, the same answer every time.
-    Demo,
-}
-
-impl Provider {
-    pub const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Demo];
-
-    /// The model to use when the configuration names none.
-    #[must_use]
-    pub fn default_model(self) -> &'static str {
-        match self {
-            Self::OpenAi => "gpt-4o-mini",
-            Self::Anthropic => "claude-sonnet-4-20250514",
-            Self::Demo => demo::MODEL,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-            Self::Demo => "demo",
-        }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Provider {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let name = text.trim();
-        Self::ALL
-            .into_iter()
-            .find(|provider| provider.name().eq_ignore_ascii_case(name))
-            .ok_or_else(|| ConfigError::UnknownProvider(name.to_owned()))
-    }
-}
+use crate::provider::{Provider, Wire};
 
 /// Everything a client is made of. [`Config::new`] fills in the defaults.
 #[derive(Debug, Clone)]
@@ -69,8 +16,10 @@ pub struct Config {
     pub base_url: Option<String>,
     /// The model for requests that name none, as the provider spells it.
     pub default_model: String,
-    /// The model to ask when the first one cannot answer.
-    pub fallback_model: Option<String>,
+    /// The models to ask when the first one cannot answer, in this order.
+    pub fallback_models: Vec<String>,
+    /// Ask OpenAI's Responses API and not chat completions, which most compatible servers speak.
+    pub responses: bool,
     pub retry: Retry,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
@@ -94,13 +43,24 @@ impl Config {
             api_key: None,
             base_url: None,
             default_model: provider.default_model().to_owned(),
-            fallback_model: None,
+            fallback_models: Vec::new(),
+            responses: false,
             retry: Retry::default(),
             connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(90),
             stall_timeout: Duration::from_secs(30),
             max_response_bytes: 8 * 1024 * 1024,
             demo_latency: Duration::ZERO,
+        }
+    }
+
+    /// The format of calls; `None` for the demo provider, which makes none.
+    pub(crate) fn wire(&self) -> Option<Wire> {
+        match self.provider {
+            Provider::Demo => None,
+            Provider::Anthropic => Some(Wire::Messages),
+            _ if self.responses => Some(Wire::Responses),
+            _ => Some(Wire::Chat),
         }
     }
 }
@@ -132,7 +92,9 @@ impl Default for Retry {
 /// Why a client cannot be made. Every sentence says what to change.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
-    #[error("there is no model provider \"{0}\"; choose openai, anthropic or demo")]
+    #[error(
+        "there is no model provider \"{0}\"; choose openai, anthropic, google, xai, groq, mistral, openrouter or demo"
+    )]
     UnknownProvider(String),
     #[error("the provider {0} needs an API key, or the base URL of a server that wants none")]
     MissingKey(Provider),
@@ -150,26 +112,4 @@ pub enum ConfigError {
     NoTls,
     #[error("the HTTP client for the model provider could not be made: {0}")]
     Http(String),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn provider_names_survive_a_round_trip() {
-        for provider in Provider::ALL {
-            assert_eq!(provider.to_string().parse(), Ok(provider));
-        }
-        assert_eq!(" OpenAI ".parse(), Ok(Provider::OpenAi));
-    }
-
-    #[test]
-    fn an_unknown_provider_is_answered_with_the_choices() {
-        let error = "gemini".parse::<Provider>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "there is no model provider \"gemini\"; choose openai, anthropic or demo"
-        );
-    }
 }

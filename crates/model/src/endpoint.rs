@@ -2,20 +2,19 @@
 
 use reqwest::Url;
 
-use crate::config::{ConfigError, Provider};
+use crate::config::ConfigError;
+use crate::provider::{Provider, Wire};
 
-const OPENAI: &str = "https://api.openai.com/v1";
-const ANTHROPIC: &str = "https://api.anthropic.com";
-
-/// The address of `provider`'s one route under `base`, or under its own address.
+/// The address of the one route of `wire` under `base`, or under the provider's own address.
 ///
 /// Whether the base ends in `/v1`, in a slash, or already in the route makes no difference. An
 /// OpenAI base with another path (`https://host/openai/v1`) is taken as it is. A query is kept.
-pub(crate) fn endpoint(provider: Provider, base: Option<&str>) -> Result<Url, ConfigError> {
-    let base = base.unwrap_or(match provider {
-        Provider::Anthropic => ANTHROPIC,
-        Provider::OpenAi | Provider::Demo => OPENAI,
-    });
+pub(crate) fn endpoint(
+    provider: Provider,
+    wire: Wire,
+    base: Option<&str>,
+) -> Result<Url, ConfigError> {
+    let base = base.unwrap_or(provider.address());
     let refuse = |reason: String| ConfigError::BaseUrl {
         url: without_credentials(base),
         reason,
@@ -30,21 +29,27 @@ pub(crate) fn endpoint(provider: Provider, base: Option<&str>) -> Result<Url, Co
             "a user name or password in it is not supported; use the API key".to_owned(),
         ));
     }
-    let path = match provider {
-        Provider::Anthropic => anthropic_path(url.path()),
-        Provider::OpenAi | Provider::Demo => openai_path(url.path()),
+    let path = match wire {
+        Wire::Messages => anthropic_path(url.path()),
+        Wire::Chat => openai_path(url.path(), CHAT),
+        Wire::Responses => openai_path(url.path(), RESPONSES),
     };
     url.set_path(&path);
     url.set_fragment(None);
     Ok(url)
 }
 
-fn openai_path(base: &str) -> String {
-    const ROUTE: &str = "/chat/completions";
+const CHAT: &str = "/chat/completions";
+const RESPONSES: &str = "/responses";
+
+fn openai_path(base: &str, route: &str) -> String {
     let base = base.trim_end_matches('/');
-    let base = base.strip_suffix(ROUTE).unwrap_or(base);
+    let base = [CHAT, RESPONSES]
+        .iter()
+        .find_map(|route| base.strip_suffix(route))
+        .unwrap_or(base);
     let base = if base.is_empty() { "/v1" } else { base };
-    format!("{base}{ROUTE}")
+    format!("{base}{route}")
 }
 
 fn anthropic_path(base: &str) -> String {
@@ -66,17 +71,14 @@ fn without_credentials(url: &str) -> String {
 mod tests {
     use super::*;
 
-    fn check(provider: Provider, base: &str, expected: &str) {
-        assert_eq!(
-            endpoint(provider, Some(base)).unwrap().as_str(),
-            expected,
-            "{provider} {base}"
-        );
+    fn check(wire: Wire, base: &str, expected: &str) {
+        let url = endpoint(Provider::OpenAi, wire, Some(base)).unwrap();
+        assert_eq!(url.as_str(), expected, "{wire:?} {base}");
     }
 
     #[test]
     fn an_openai_base_may_end_as_people_paste_it() {
-        let check = |base, expected| check(Provider::OpenAi, base, expected);
+        let check = |base, expected| check(Wire::Chat, base, expected);
         check("http://h:1/v1", "http://h:1/v1/chat/completions");
         check("http://h:1/v1/", "http://h:1/v1/chat/completions");
         check("http://h:1", "http://h:1/v1/chat/completions");
@@ -86,6 +88,7 @@ mod tests {
             "http://h:1/v1/chat/completions",
             "http://h:1/v1/chat/completions",
         );
+        check("http://h:1/v1/responses", "http://h:1/v1/chat/completions");
         check(
             "https://openrouter.ai/api/v1",
             "https://openrouter.ai/api/v1/chat/completions",
@@ -98,7 +101,7 @@ mod tests {
 
     #[test]
     fn an_anthropic_base_may_hold_the_version_or_not() {
-        let check = |base, expected| check(Provider::Anthropic, base, expected);
+        let check = |base, expected| check(Wire::Messages, base, expected);
         check("http://h:1", "http://h:1/v1/messages");
         check("http://h:1/", "http://h:1/v1/messages");
         check("http://h:1/v1", "http://h:1/v1/messages");
@@ -109,21 +112,29 @@ mod tests {
 
     #[test]
     fn without_a_base_the_provider_itself_is_called() {
-        let url = |provider| endpoint(provider, None).unwrap().to_string();
+        let url = |provider, wire| endpoint(provider, wire, None).unwrap().to_string();
         assert_eq!(
-            url(Provider::OpenAi),
+            url(Provider::OpenAi, Wire::Chat),
             "https://api.openai.com/v1/chat/completions"
         );
         assert_eq!(
-            url(Provider::Anthropic),
+            url(Provider::OpenAi, Wire::Responses),
+            "https://api.openai.com/v1/responses"
+        );
+        assert_eq!(
+            url(Provider::Anthropic, Wire::Messages),
             "https://api.anthropic.com/v1/messages"
+        );
+        assert_eq!(
+            url(Provider::Google, Wire::Chat),
+            "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions"
         );
     }
 
     #[test]
     fn an_unusable_base_is_refused_without_showing_a_password() {
         let error = |base| {
-            endpoint(Provider::OpenAi, Some(base))
+            endpoint(Provider::OpenAi, Wire::Chat, Some(base))
                 .unwrap_err()
                 .to_string()
         };

@@ -7,8 +7,8 @@
 //!
 //! A call passes the [client](Client) (which model, and which after it), the retries of one model, a
 //! wire format (`wire`) and the HTTP exchange; the `demo` provider takes the place of the last
-//! three. To add a provider, add a variant to [`Provider`] and, if it has a format of its own, a file
-//! to `wire/`; the compiler then names the `match`es that want an arm.
+//! three. To add a provider, add a variant to [`Provider`] and, if it has a format of its own, one to
+//! `Wire` and a file to `wire/`; the compiler then names the `match`es that want an arm.
 //!
 //! # Why the two wire formats are ours
 //!
@@ -34,6 +34,7 @@ mod listener;
 mod names;
 mod plain;
 mod prices;
+mod provider;
 mod retry;
 mod sse;
 mod types;
@@ -41,9 +42,10 @@ mod window;
 mod wire;
 
 pub use client::Client;
-pub use config::{Config, ConfigError, Provider, Retry};
+pub use config::{Config, ConfigError, Retry};
 pub use demo::MODEL as DEMO_MODEL;
 pub use listener::Listener;
 pub use prices::{Cost, PriceError, Prices};
+pub use provider::Provider;
 pub use types::{Error, ErrorKind, Message, Reply, Request, Stop, ToolCall, ToolSpec, Usage};
 pub use window::context_window;

@@ -26,6 +26,7 @@ struct Price {
     input: u64,
     output: u64,
     cached: u64,
+    written: u64,
 }
 
 /// What one call costs, in millionths of a US dollar.
@@ -59,13 +60,15 @@ struct Entry {
     input: Spanned<f64>,
     output: Spanned<f64>,
     cached: Option<Spanned<f64>>,
+    written: Option<Spanned<f64>>,
 }
 
 impl Prices {
     /// The built-in table with the entries of `file` added to it or put in place of its own.
     ///
     /// `file` is TOML with a line per model, prices in US dollars per million tokens:
-    /// `"gpt-4o" = { input = 2.5, output = 10, cached = 1.25 }`, where `cached` may be left out.
+    /// `"gpt-4o" = { input = 2.5, output = 10, cached = 1.25, written = 2.5 }`, where `cached` and
+    /// `written` (input read from and put into the provider's cache) may be left out.
     ///
     /// # Errors
     ///
@@ -90,18 +93,38 @@ impl Prices {
         )
     }
 
-    /// The price of a call, its cached tokens at their own price where the table has one.
+    /// The price of a call, its cached and written tokens at their own price where the table has one.
     #[must_use]
     pub fn cost_of(&self, model: &str, usage: &Usage) -> Cost {
         let Some(price) = self.find(model) else {
             return Cost::default();
         };
         let cached = usage.cached_tokens.min(usage.input_tokens);
-        let fresh = usage.input_tokens - cached;
+        let written = usage.cache_write_tokens.min(usage.input_tokens - cached);
+        let fresh = usage.input_tokens - cached - written;
+        let input = product(fresh, price.input)
+            + product(cached, price.cached)
+            + product(written, price.written);
         Cost {
-            input_microusd: round_up(product(fresh, price.input) + product(cached, price.cached)),
+            input_microusd: round_up(input),
             output_microusd: round_up(product(usage.output_tokens, price.output)),
         }
+    }
+
+    /// What a call of so many tokens costs at most, in millionths of a US dollar, wherever the provider
+    /// takes its input from.
+    #[must_use]
+    pub fn worst(&self, model: &str, input_tokens: u64, output_tokens: u64) -> u64 {
+        let usage = |cached_tokens, cache_write_tokens| Usage {
+            input_tokens,
+            output_tokens,
+            cached_tokens,
+            cache_write_tokens,
+            ..Usage::default()
+        };
+        let ways = [usage(0, 0), usage(input_tokens, 0), usage(0, input_tokens)];
+        let cost = |usage| self.cost_of(model, usage).total_microusd();
+        ways.iter().map(cost).max().unwrap_or_default()
     }
 
     /// Whether calls to `model` have a price, which may be nothing.
@@ -160,14 +183,15 @@ fn price(file: &str, model: &str, entry: &Entry) -> Result<Price, PriceError> {
         })
     };
     let input = exact("input", &entry.input)?;
-    let cached = entry
-        .cached
-        .as_ref()
-        .map_or(Ok(input), |cached| exact("cached", cached))?;
+    let or_input = |name: &str, price: &Option<Spanned<f64>>| {
+        let price = price.as_ref();
+        price.map_or(Ok(input), |price| exact(name, price))
+    };
     Ok(Price {
         input,
         output: exact("output", &entry.output)?,
-        cached,
+        cached: or_input("cached", &entry.cached)?,
+        written: or_input("written", &entry.written)?,
     })
 }
 
@@ -223,7 +247,8 @@ mod tests {
             Price {
                 input: 150_000,
                 output: 600_000,
-                cached: 150_000
+                cached: 150_000,
+                written: 150_000
             }
         );
         assert_eq!(prices["gemini-2.5-flash"].input, 75_000);
@@ -301,6 +326,22 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(prices.cost_of("gpt-4o", &nonsense).input_microusd, 125);
+    }
+
+    #[test]
+    fn what_goes_through_a_providers_cache_has_its_own_price() {
+        let usage = Usage {
+            input_tokens: 1_000_000,
+            cached_tokens: 400_000,
+            cache_write_tokens: 400_000,
+            ..Usage::default()
+        };
+        // 0.2 × 3 + 0.4 × 0.3 + 0.4 × 3.75
+        let prices = Prices::default();
+        let cost = prices.cost_of("claude-sonnet-4", &usage);
+        assert_eq!(cost.input_microusd, 2_220_000);
+        assert_eq!(prices.worst("claude-sonnet-4", 1_000_000, 0), 3_750_000);
+        assert_eq!(prices.worst("gpt-4o", 1_000_000, 1_000_000), 12_500_000);
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct Usage {
     pub output_tokens: u64,
     /// The part of `input_tokens` that came from the provider's cache.
     pub cached_tokens: u64,
+    /// The part of `input_tokens` that the provider put into its cache, where it charges for that.
+    pub cache_write_tokens: u64,
     /// The part of `output_tokens` spent on reasoning.
     pub reasoning_tokens: u64,
 }

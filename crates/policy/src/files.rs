@@ -62,23 +62,30 @@ impl FileRules {
             .or_else(|| written(&self.deny_write, path))
     }
 
+    /// Denies what no approval opens, and says whether it did.
+    pub(crate) fn check_denied(
+        &self,
+        path: &str,
+        located: &Located<'_>,
+        is_write: bool,
+        found: &mut Findings,
+    ) -> bool {
+        let (denied, rule) = match is_write {
+            true => (self.denied_for_writing(located), "file_write_denied"),
+            false => (self.denied(located), "file_read_denied"),
+        };
+        let Some(pattern) = denied else { return false };
+        let reason = format!("Path {path} matches the denied pattern {pattern}");
+        found.deny(Violation::new(rule, pattern, reason));
+        true
+    }
+
     /// Judges the path that a tool is given.
     pub(crate) fn check(&self, path: &str, access: Access, place: &Place, found: &mut Findings) {
         let is_write = access == Access::Write;
         let located = place.locate(path);
-        let denied = if is_write {
-            self.denied_for_writing(&located)
-        } else {
-            self.denied(&located)
-        };
-        if let Some(pattern) = denied {
-            let rule = if is_write {
-                "file_write_denied"
-            } else {
-                "file_read_denied"
-            };
-            let reason = format!("Path {path} matches the denied pattern {pattern}");
-            return found.deny(Violation::new(rule, pattern, reason));
+        if self.check_denied(path, &located, is_write, found) {
+            return;
         }
         let is_sound =
             path.len() <= LONGEST && !path.is_empty() && !path.contains(char::is_control);

@@ -3,7 +3,7 @@
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 use stationmaster_kernel::TenantId;
-use stationmaster_model::{Message, Provider, Reply, Request};
+use stationmaster_model::{Message, Reply, Request};
 use tokio::time::{Instant, timeout_at};
 
 use crate::turn::{Asked, HistoryEntry, HistoryRole, Parts, Runtime, Spent, TurnError, worst_of};
@@ -188,7 +188,11 @@ impl Runtime {
                 schema.text
             ));
         }
-        let named = task.model.as_deref().map(without_provider);
+        let named = task.model.as_deref();
+        let named = named.map(|name| match &self.parts().model {
+            Some(model) => model.bare(name),
+            None => name,
+        });
         let question = Request {
             model: named.unwrap_or(&config.model).to_owned(),
             system: JSON_ONLY.to_owned(),
@@ -286,14 +290,6 @@ fn json(text: &str) -> Result<Value, JsonTaskError> {
     serde_json::from_str(fenced.unwrap_or(text)).map_err(|_| JsonTaskError::NotJson {
         answer: crate::turn::preview(text),
     })
-}
-
-/// `provider/model` names a model as the settings do.
-fn without_provider(model: &str) -> &str {
-    match model.split_once('/') {
-        Some((prefix, rest)) if prefix.parse::<Provider>().is_ok() => rest,
-        _ => model,
-    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod aside;
 mod backend;
 mod ledger;
 mod local;
+mod mcp;
 mod model;
 mod observe;
 mod session;

@@ -21,12 +21,21 @@ pub trait Model: Send + Sync {
         listener.heard(&reply.text);
         Ok(reply)
     }
+
+    /// The name without the prefix that says whose model it is, as settings may give it.
+    fn bare<'a>(&self, model: &'a str) -> &'a str {
+        model
+    }
 }
 
 #[async_trait]
 impl Model for Client {
     async fn complete(&self, request: Request, deadline: Instant) -> Result<Reply, Error> {
         Client::complete(self, request, deadline).await
+    }
+
+    fn bare<'a>(&self, model: &'a str) -> &'a str {
+        self.provider().bare(model)
     }
 
     async fn stream(

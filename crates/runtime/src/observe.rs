@@ -76,7 +76,7 @@ pub fn describe_metrics() {
     describe_counter!("stationmaster_turns_total", "Agent turns by outcome");
     describe_counter!(
         "stationmaster_model_tokens_total",
-        "Model tokens by direction"
+        "Model tokens by direction; input_cached and output_reasoning are parts of input and output"
     );
     describe_counter!(
         "stationmaster_model_cost_microusd_total",
@@ -143,6 +143,10 @@ impl Recorder {
             .increment(usage.input_tokens);
         counter!("stationmaster_model_tokens_total", "direction" => "output")
             .increment(usage.output_tokens);
+        counter!("stationmaster_model_tokens_total", "direction" => "input_cached")
+            .increment(usage.cached_tokens);
+        counter!("stationmaster_model_tokens_total", "direction" => "output_reasoning")
+            .increment(usage.reasoning_tokens);
         self.tell(TurnEventKind::ModelCalled {
             round,
             model: reply.model.clone(),

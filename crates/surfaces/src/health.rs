@@ -57,8 +57,23 @@ struct Details {
     workspace: Workspace,
     skills: Skills,
     backend: Backend,
+    /// Those that the workspace names, if any, with `?deep=true`.
+    #[serde(rename = "mcpServers", skip_serializing_if = "Option::is_none")]
+    servers: Option<Vec<McpServer>>,
     config: Config,
     database: Database,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct McpServer {
+    name: String,
+    /// `ok` or `error`.
+    #[schema(value_type = String)]
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -108,7 +123,7 @@ struct Database {
 
 /// Ready when the store is
 #[utoipa::path(get, path = "/health", tag = "System", security(()),
-    params(("deep" = Option<bool>, Query, description = "Ask the backend too; needs the daemon key where one is set")),
+    params(("deep" = Option<bool>, Query, description = "Ask the backend and MCP servers too; needs the daemon key where one is set")),
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(crate) async fn health(
     State(probe): State<Arc<Probe>>,
@@ -126,7 +141,9 @@ pub(crate) async fn health(
     };
     let degraded = details.as_ref().is_some_and(|it| {
         let lacks_workspace = status.needs_workspace && it.workspace.status != "ok";
-        lacks_workspace || it.backend.status == "error"
+        let mut servers = it.servers.iter().flatten();
+        let lacks_server = servers.any(|server| server.status != "ok");
+        lacks_workspace || lacks_server || it.backend.status == "error"
     });
     let (code, word) = match (store_is_up, degraded) {
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "error"),
@@ -160,9 +177,15 @@ async fn details(probe: &Probe, store: &'static str, is_deep: bool) -> Details {
         status, runtime, ..
     } = probe;
     let workspace = runtime.workspace();
-    let (glance, backend) = tokio::join!(
+    let (glance, backend, servers) = tokio::join!(
         async { soon(workspace.glance()).await.and_then(Result::ok) },
-        backend(probe, store, is_deep)
+        backend(probe, store, is_deep),
+        async {
+            match is_deep {
+                true => Some(servers(probe).await).filter(|servers| !servers.is_empty()),
+                false => None,
+            }
+        }
     );
     let glance = glance.unwrap_or(Glance {
         exists: false,
@@ -182,6 +205,7 @@ async fn details(probe: &Probe, store: &'static str, is_deep: bool) -> Details {
             total: glance.skills,
         },
         backend,
+        servers,
         config: Config {
             port: status.port,
             default_task: status.default_task.clone(),
@@ -206,4 +230,16 @@ async fn backend(probe: &Probe, store: &'static str, is_deep: bool) -> Backend {
         }
     };
     Backend { url, status, error }
+}
+
+async fn servers(probe: &Probe) -> Vec<McpServer> {
+    let found = probe.runtime.probe_servers().await.into_iter();
+    found
+        .map(|(name, tools)| McpServer {
+            name,
+            status: if tools.is_ok() { "ok" } else { "error" },
+            error: tools.as_ref().err().cloned(),
+            tools: tools.ok(),
+        })
+        .collect()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use stationmaster_http::App;
 use stationmaster_runtime::Runtime;
@@ -46,9 +47,13 @@ pub(crate) struct Probe {
     pub runtime: Runtime,
 }
 
+/// Where a client of the OpenClaw contract looks that puts its base before everything (§1).
+const ALIAS: &str = "/api/v1/health";
+
 pub(crate) fn routes() -> OpenApiRouter<Arc<Probe>> {
     OpenApiRouter::new()
         .routes(routes!(health::health))
+        .route(ALIAS, get(health::health))
         .routes(routes!(metrics))
 }
 

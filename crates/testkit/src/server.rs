@@ -29,6 +29,7 @@ pub struct ServerBuilder {
     directory: Option<PathBuf>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    log: Option<PathBuf>,
 }
 
 impl ServerBuilder {
@@ -42,7 +43,15 @@ impl ServerBuilder {
             directory: None,
             arguments: Vec::new(),
             environment: Vec::new(),
+            log: None,
         }
+    }
+
+    /// Writes its standard error into a file, instead of the test's own.
+    #[must_use]
+    pub fn log(mut self, file: &Path) -> Self {
+        self.log = Some(file.to_owned());
+        self
     }
 
     /// Another command than `serve`.
@@ -81,6 +90,11 @@ impl ServerBuilder {
             .directory
             .or_else(|| own.as_ref().map(|dir| dir.path().to_owned()))
             .expect("a directory");
+        let log = self.log.map_or_else(Stdio::inherit, |file| {
+            std::fs::File::create(file)
+                .expect("a file to log to")
+                .into()
+        });
         let mut command = Command::new(&self.program);
         command
             .arg(self.command)
@@ -93,7 +107,7 @@ impl ServerBuilder {
             .current_dir(&directory)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
+            .stderr(log);
         let mut child = command.spawn().expect("the program starts");
         let lines = follow(child.stdout.take().expect("a piped standard output"));
         let mut server = Server {

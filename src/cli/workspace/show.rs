@@ -34,6 +34,8 @@ struct Shown {
     role: Handle,
     prompt: Prompt,
     skills: Vec<Skill>,
+    /// The MCP servers that can be used, and whether the role is offered them.
+    servers: Vec<(String, bool)>,
 }
 
 impl Show {
@@ -50,14 +52,17 @@ impl Show {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .context("starting the runtime")?;
-        let (prompt, skills) = runtime.block_on(async {
-            anyhow::Ok((workspace.prompt(request).await?, workspace.skills().await?))
+        let (prompt, skills, servers) = runtime.block_on(async {
+            let prompt = workspace.prompt(request).await?;
+            let skills = workspace.skills().await?;
+            anyhow::Ok((prompt, skills, workspace.servers_of(&self.role).await?))
         })?;
         let shown = Shown {
             workspace: workspace.dir().display().to_string(),
             role: self.role,
             prompt,
             skills,
+            servers,
         };
         if self.json {
             console::line(format_args!("{:#}", shown.json()));
@@ -81,6 +86,12 @@ impl Shown {
             .count()
     }
 
+    /// The names of the MCP servers that the role is offered.
+    fn offered(&self) -> Vec<&str> {
+        let offered = self.servers.iter().filter(|(_, is_offered)| *is_offered);
+        offered.map(|(name, _)| name.as_str()).collect()
+    }
+
     fn json(&self) -> Value {
         let prompt = self.prompt.text();
         let characters = prompt.chars().count();
@@ -94,6 +105,7 @@ impl Shown {
                 "catalog": self.prompt.has_catalog,
                 "loadSkill": self.prompt.offers_skills(),
             },
+            "mcpServers": self.offered(),
             "characters": characters,
             "estimatedTokens": tokens(characters),
             "prompt": prompt,
@@ -136,6 +148,17 @@ impl Shown {
             if let Some(reason) = skill.gate_reason() {
                 console::line(format_args!("  without {}: {reason}", skill.name));
             }
+        }
+        if !self.servers.is_empty() {
+            let (offered, all) = (self.offered(), self.servers.len());
+            let names = match offered.is_empty() {
+                true => String::new(),
+                false => format!(": {}", offered.join(", ")),
+            };
+            console::line(format_args!(
+                "{} of {all} MCP servers{names}",
+                offered.len()
+            ));
         }
         console::line(format_args!("\n{:-<72}\n{prompt}", ""));
     }

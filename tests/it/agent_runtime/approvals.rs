@@ -41,7 +41,7 @@ fn start(model: &StubModel, directory: &TempDir) -> Api {
 }
 
 /// The turn that waits, as the answer to its request says.
-async fn paused(api: &Api, asked: Value) -> Value {
+pub(super) async fn paused(api: &Api, asked: Value) -> Value {
     let answer = api.stranger().post(SEND, asked).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     let body = answer.json();

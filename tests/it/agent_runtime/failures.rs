@@ -201,3 +201,17 @@ async fn without_the_runtime_a_model_is_never_asked_and_notifications_wait() {
     assert_eq!(health["runtime"]["enabled"], false);
     assert_eq!(model.request_count(), 0);
 }
+
+#[tokio::test]
+async fn a_role_may_have_a_model_of_its_own_and_openai_its_newer_api() {
+    let crew = Crew::with(|it| {
+        it.environment("LLM_MODEL_ROLES", "writer=gpt-4o")
+            .environment("OPENAI_API", "responses")
+    });
+    crew.model.set_usage(1000, 1000);
+    let answer = crew.send(turn(json!({}))).await.ok();
+    assert_eq!(answer["cost"]["model"], "gpt-4o");
+    let asked = crew.model.requests();
+    assert_eq!(asked[0].path, "/v1/responses");
+    assert_eq!(asked[0].body["model"], "gpt-4o");
+}

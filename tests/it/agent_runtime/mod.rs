@@ -13,6 +13,7 @@ mod daemon;
 mod dispatcher;
 mod failures;
 mod idempotency;
+mod mcp;
 mod metrics;
 mod prompt;
 mod skills;

@@ -219,7 +219,7 @@ fn check_names_every_problem_with_file_and_line() {
 #[tokio::test]
 async fn a_turn_in_the_example_workspace_shows_it_to_the_model() {
     let crew = Crew::with(|it| it.environment("CLASPER_WORKSPACE", example().to_str().unwrap()));
-    let call = json!({"name": "plain-style", "file": "references/words.md"});
+    let call = json!({"name": "plain-style", "resource": "references/words.md"});
     crew.model
         .push(Step::Tools(vec![("load_skill".to_owned(), call)]));
     crew.model.push(Step::text("Written."));

@@ -241,10 +241,12 @@ async fn a_notification_whose_instance_was_killed_is_answered_by_the_other() {
     let (database, model, clock) = (postgres::database(), StubModel::start(), Clock::new());
     let mut one = start(woken(&model), &database, &clock);
     let task = one.agent("acme", "writer").task("Launch").await;
-    model.push_all([Step::Hang, Step::text("Done.")]);
+    // What it did before it was killed is neither paid for nor done again.
+    let create = Step::tool("create_task", json!({"title": "Sub"}));
+    model.push_all([create, Step::Hang, Step::text("Done.")]);
     let message = json!({"task_id": task, "content": "Go", "actor_type": "user"});
     owner(&one).post("messages", message).await.ok();
-    assert!(model.wait_for_requests(1, soon()).await);
+    assert!(model.wait_for_requests(2, soon()).await);
     let other = start(woken(&model), &database, &clock);
     one.server.kill();
     let_leases_run_out(&clock, &other).await;
@@ -254,7 +256,8 @@ async fn a_notification_whose_instance_was_killed_is_answered_by_the_other() {
     })
     .await;
     assert_eq!(said(&owner(&other)).await, ["Go", "Done."]);
-    assert_eq!(model.request_count(), 2);
+    assert_eq!(owner(&other).items("tasks?title=Sub").await.len(), 1);
+    assert_eq!(model.request_count(), 3);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ impl Sent {
     }
 
     /// Whether there was an answer before the connection broke.
-    pub(super) async fn is_answered(mut self) -> bool {
+    pub(super) async fn ends_answered(mut self) -> bool {
         self.0.join_next().await.is_some_and(|ended| ended.is_ok())
     }
 
@@ -203,7 +203,7 @@ async fn a_turn_survives_a_kill_at_any_moment() {
         // Not to wait for anything: the blow shall fall at another moment each time.
         tokio::time::sleep(moment).await;
         api.server.kill();
-        if sent.is_answered().await {
+        if sent.ends_answered().await {
             ended_first += 1;
         }
         moment += Duration::from_micros(1_500);

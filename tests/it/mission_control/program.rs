@@ -378,3 +378,17 @@ async fn tokens_are_minted_beside_a_running_server_and_it_takes_them() {
         assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
     }
 }
+
+#[test]
+fn who_mints_before_the_first_start_is_shown_the_operators_token() {
+    let directory = TempDir::new().unwrap();
+    let arguments = ["token", "mint", "--role", "operator", "--sub", "me"];
+    let data = ["--data-dir", directory.path().to_str().unwrap()];
+    let arguments = [arguments.as_slice(), &data].concat();
+    let first = run(directory.path(), &[], &arguments);
+    assert_eq!(first.stdout.lines().count(), 1, "{first:?}");
+    assert!(first.stderr.contains("(MC_ADMIN_TOKEN)"), "{first:?}");
+    assert!(first.stderr.contains(" mc_adm_"), "{first:?}");
+    let second = run(directory.path(), &[], &arguments);
+    assert_eq!((second.code, second.stderr.as_str()), (0, ""));
+}

@@ -74,3 +74,10 @@ async fn what_only_operators_may_do_is_refused_to_agents() {
         }
     }
 }
+
+#[tokio::test]
+async fn health_needs_no_credential_under_this_base_either() {
+    let api = Api::start();
+    let health = api.stranger().get("/api/v1/health").await.ok();
+    assert_eq!(health["status"], "ok");
+}

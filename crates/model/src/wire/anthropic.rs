@@ -1,24 +1,22 @@
 //! Anthropic's messages.
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Said, Shape, garbled};
-use crate::config::{ConfigError, Provider};
 use crate::failure::Failure;
 use crate::plain;
 use crate::types::{Message, Reply, Request, ToolCall, ToolSpec, Usage};
 
-pub(crate) fn headers(key: Option<&str>) -> Result<HeaderMap, ConfigError> {
+pub(crate) fn headers(key: Option<&str>) -> Result<HeaderMap, InvalidHeaderValue> {
     let version = (
         HeaderName::from_static("anthropic-version"),
         HeaderValue::from_static("2023-06-01"),
     );
     let mut headers = HeaderMap::from_iter([version]);
     if let Some(key) = key {
-        let mut value = HeaderValue::from_str(key)
-            .map_err(|_| ConfigError::KeyUnfitForHeader(Provider::Anthropic))?;
+        let mut value = HeaderValue::from_str(key)?;
         value.set_sensitive(true);
         headers.insert("x-api-key", value);
     }
@@ -32,13 +30,20 @@ pub(crate) fn body(request: &Request, model: &str, shape: Shape) -> Value {
     } else {
         plain::without_tools(request)
     };
+    let mut turns = turns(&request.messages);
+    let system = system(&request);
+    let length = system.len() + request.messages.iter().map(length).sum::<usize>();
+    if length >= WORTH_KEEPING {
+        keep_last(&mut turns);
+    }
     let mut body = json!({
         "model": model,
         "max_tokens": request.max_tokens,
-        "messages": turns(&request.messages),
+        "messages": turns,
     });
-    let system = system(&request);
-    if !system.is_empty() {
+    if system.len() >= WORTH_KEEPING {
+        body["system"] = json!([kept(text(&system))]);
+    } else if !system.is_empty() {
         body["system"] = json!(system);
     }
     // This API ends at 1, where OpenAI's ends at 2.
@@ -110,6 +115,33 @@ fn blocks(message: &Message) -> (&'static str, Vec<Value>) {
 
 fn text(words: &str) -> Value {
     json!({"type": "text", "text": words})
+}
+
+/// The shortest prompt that the provider keeps is 1,024 tokens, about so many bytes.
+const WORTH_KEEPING: usize = 4096;
+
+/// Asks the provider to remember everything up to the end of this block: a turn's next call of the model
+/// begins with the same tools, the same system prompt and the same conversation. Both ends are marked, so
+/// that another turn of the agent finds the prompt even if its conversation is another.
+fn kept(mut block: Value) -> Value {
+    block["cache_control"] = json!({"type": "ephemeral"});
+    block
+}
+
+fn keep_last(turns: &mut [Value]) {
+    let last = turns.last_mut();
+    let blocks = last.and_then(|turn| turn.get_mut("content")?.as_array_mut());
+    if let Some(block) = blocks.and_then(|blocks| blocks.last_mut()) {
+        *block = kept(block.take());
+    }
+}
+
+fn length(message: &Message) -> usize {
+    match message {
+        Message::System(text) | Message::User(text) => text.len(),
+        Message::Assistant { text, .. } => text.len(),
+        Message::ToolResult { content, .. } => content.len(),
+    }
 }
 
 fn call(call: &ToolCall) -> Value {
@@ -213,6 +245,7 @@ pub(super) fn usage(counts: &Counts) -> Option<Usage> {
             .saturating_add(written),
         output_tokens: counts.output_tokens.unwrap_or_default(),
         cached_tokens: cached,
+        cache_write_tokens: written,
         reasoning_tokens: 0,
     })
 }

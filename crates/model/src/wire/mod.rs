@@ -8,6 +8,8 @@ pub(crate) mod anthropic;
 pub(crate) mod anthropic_stream;
 pub(crate) mod openai;
 pub(crate) mod openai_stream;
+pub(crate) mod responses;
+pub(crate) mod responses_stream;
 
 use std::collections::HashSet;
 

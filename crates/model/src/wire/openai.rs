@@ -1,21 +1,19 @@
 //! OpenAI's chat completions, as OpenAI and compatible servers speak them.
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Said, Shape, arguments, garbled};
-use crate::config::{ConfigError, Provider};
 use crate::failure::Failure;
 use crate::plain;
 use crate::types::{Message, Reply, Request, ToolCall, ToolSpec, Usage};
 
-pub(crate) fn headers(key: Option<&str>) -> Result<HeaderMap, ConfigError> {
+pub(crate) fn headers(key: Option<&str>) -> Result<HeaderMap, InvalidHeaderValue> {
     let Some(key) = key else {
         return Ok(HeaderMap::new());
     };
-    let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
-        .map_err(|_| ConfigError::KeyUnfitForHeader(Provider::OpenAi))?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {key}"))?;
     value.set_sensitive(true);
     Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
 }
@@ -231,5 +229,6 @@ pub(super) fn usage(counts: Counts) -> Option<Usage> {
             .unwrap_or_default()
             .reasoning_tokens
             .unwrap_or_default(),
+        ..Usage::default()
     })
 }

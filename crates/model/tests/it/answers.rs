@@ -200,6 +200,45 @@ async fn tools_and_their_results_reach_anthropic() {
 }
 
 #[tokio::test]
+async fn tools_and_their_results_reach_openais_responses() {
+    let stub = StubModel::start();
+    let client = Client::new(Config {
+        responses: true,
+        ..config(Provider::OpenAi, &stub)
+    })
+    .unwrap();
+    stub.push(Step::Tools(vec![(
+        "list_tasks".to_owned(),
+        json!({"limit": 1}),
+    )]));
+    stub.push(Step::text("Nothing is open."));
+    let mut request = request_with_tools();
+    let reply = client.complete(request.clone(), ample()).await.unwrap();
+    let id = reply.tool_calls[0].id.clone();
+    assert_eq!(reply.tool_calls[0].arguments, json!({"limit": 1}));
+    request.messages.push(Message::Assistant {
+        text: reply.text,
+        tool_calls: reply.tool_calls,
+    });
+    request.messages.push(Message::ToolResult {
+        call_id: id.clone(),
+        content: "[]".to_owned(),
+    });
+    let reply = client.complete(request, ample()).await.unwrap();
+    assert_eq!(reply.text, "Nothing is open.");
+    let recorded = stub.requests().remove(1);
+    assert_eq!(recorded.path, "/v1/responses");
+    let input = recorded.body["input"].as_array().unwrap();
+    assert_eq!(
+        input[1..],
+        [
+            json!({"type": "function_call", "call_id": id, "name": "list_tasks", "arguments": "{\"limit\":1}"}),
+            json!({"type": "function_call_output", "call_id": id, "output": "[]"}),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn anthropics_turns_alternate_and_its_system_prompt_is_one() {
     let stub = StubModel::start();
     let mut request = request();
@@ -228,6 +267,50 @@ async fn anthropics_turns_alternate_and_its_system_prompt_is_one() {
             {"role": "user", "content": [text("One."), text("Two.")]},
         ])
     );
+}
+
+#[tokio::test]
+async fn anthropic_is_asked_to_keep_a_long_prompt() {
+    let stub = StubModel::start();
+    let client = Client::new(config(Provider::Anthropic, &stub)).unwrap();
+    let mark = json!({"type": "ephemeral"});
+    let long = "word ".repeat(1000);
+    for (system, words, kept) in [
+        ("brief", "brief", [false, false]),
+        ("brief", &long, [false, true]),
+        (&long, "brief", [true, true]),
+    ] {
+        let mut request = request();
+        request.system = system.to_owned();
+        request.messages = vec![Message::User(words.to_owned())];
+        client.complete(request, ample()).await.unwrap();
+        let body = stub.requests().pop().unwrap().body;
+        let marks = [
+            &body["system"][0]["cache_control"],
+            &body["messages"][0]["content"][0]["cache_control"],
+        ];
+        assert_eq!(marks.map(|it| *it == mark), kept, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_of_fallbacks_is_asked_in_turn() {
+    let stub = StubModel::start();
+    stub.answer_with(|request| match request["model"].as_str() {
+        Some("third") => Step::text("Here."),
+        _ => Step::status(404),
+    });
+    let client = Client::new(Config {
+        fallback_models: ["second", "third", "fourth"].map(str::to_owned).to_vec(),
+        ..config(Provider::OpenAi, &stub)
+    })
+    .unwrap();
+    let reply = client.complete(request(), ample()).await.unwrap();
+    assert_eq!(
+        (reply.text.as_str(), reply.model.as_str()),
+        ("Here.", "third")
+    );
+    assert_eq!(stub.request_count(), 3);
 }
 
 #[tokio::test]
@@ -317,6 +400,7 @@ async fn cached_and_reasoning_tokens_are_counted() {
         output_tokens: 40,
         cached_tokens: 64,
         reasoning_tokens: 30,
+        ..Usage::default()
     };
     assert_eq!(reply.usage, expected);
 
@@ -331,7 +415,8 @@ async fn cached_and_reasoning_tokens_are_counted() {
         input_tokens: 100,
         output_tokens: 40,
         cached_tokens: 60,
-        reasoning_tokens: 0,
+        cache_write_tokens: 4,
+        ..Usage::default()
     };
     assert_eq!(reply.usage, expected);
 }

@@ -128,7 +128,7 @@ async fn a_refusal_is_reported_with_its_words_and_not_tried_again() {
         let stub = StubModel::start();
         stub.always(Step::Refusal("I will not do that.".to_owned()));
         let mut config = config(provider, &stub);
-        config.fallback_model = Some("second-model".to_owned());
+        config.fallback_models = vec!["second-model".to_owned()];
         let error = complete(config).await.unwrap_err();
         assert_eq!(outcome(&error), (ErrorKind::Refused, 1));
         assert_eq!(
@@ -331,7 +331,7 @@ fn with_fallback(step: Step) -> (StubModel, Config) {
         _ => step.clone(),
     });
     let config = Config {
-        fallback_model: Some("second-model".to_owned()),
+        fallback_models: vec!["second-model".to_owned()],
         ..config(Provider::OpenAi, &stub)
     };
     (stub, config)
@@ -374,7 +374,7 @@ async fn when_both_models_fail_the_error_tells_of_both() {
     stub.push(Step::rate_limited(3600));
     stub.always(Step::status(503));
     let config = Config {
-        fallback_model: Some("second-model".to_owned()),
+        fallback_models: vec!["second-model".to_owned()],
         ..config(Provider::Anthropic, &stub)
     };
     let error = complete(config).await.unwrap_err();
@@ -391,7 +391,7 @@ async fn a_fallback_to_the_model_that_failed_is_no_fallback() {
     let stub = StubModel::start();
     stub.always(Step::status(500));
     let client = Client::new(Config {
-        fallback_model: Some("x".to_owned()),
+        fallback_models: vec!["x".to_owned()],
         ..config(Provider::OpenAi, &stub)
     })
     .unwrap();

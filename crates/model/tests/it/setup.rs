@@ -25,7 +25,7 @@ pub(crate) fn config(provider: Provider, stub: &StubModel) -> Config {
         .ok();
     let base_url = match provider {
         Provider::Anthropic => stub.anthropic_url(),
-        Provider::OpenAi | Provider::Demo => stub.base_url(),
+        _ => stub.base_url(),
     };
     let retry = Retry {
         delay: Duration::from_millis(1),

@@ -8,7 +8,21 @@ use stationmaster_model::{Client, Config, Error, ErrorKind, Listener, Provider, 
 use stationmaster_testkit::model::{Cut, Step, StubModel};
 use tokio::sync::Notify;
 
-use crate::setup::{BOTH, ample, config, models_asked, request, request_with_tools};
+use crate::setup::{ample, config, models_asked, request, request_with_tools};
+
+/// Every format, as a provider and whether it is asked for Responses.
+const EACH: [(Provider, bool); 3] = [
+    (Provider::OpenAi, false),
+    (Provider::OpenAi, true),
+    (Provider::Anthropic, false),
+];
+
+fn speaking((provider, responses): (Provider, bool), stub: &StubModel) -> Config {
+    Config {
+        responses,
+        ..config(provider, stub)
+    }
+}
 
 #[derive(Default)]
 struct Ear {
@@ -39,14 +53,14 @@ async fn stream(config: Config) -> (Result<Reply, Error>, String) {
 
 #[tokio::test]
 async fn text_is_heard_in_pieces_and_the_reply_is_that_of_a_whole_answer() {
-    for provider in BOTH {
+    for provider in EACH {
         let stub = StubModel::start();
         let tools = vec![
             ("list_tasks".to_owned(), json!({"limit": 3})),
             ("x".to_owned(), json!({})),
         ];
         stub.always(Step::TextAndTools("Let me look.".to_owned(), tools));
-        let client = Client::new(config(provider, &stub)).unwrap();
+        let client = Client::new(speaking(provider, &stub)).unwrap();
         let whole = client
             .complete(request_with_tools(), ample())
             .await
@@ -59,7 +73,7 @@ async fn text_is_heard_in_pieces_and_the_reply_is_that_of_a_whole_answer() {
         assert_eq!(
             *ear.pieces.lock().unwrap(),
             ["Let ", "me ", "look."],
-            "{provider}"
+            "{provider:?}"
         );
         assert_eq!(reply.text, whole.text);
         assert_eq!(reply.usage, whole.usage);
@@ -70,21 +84,21 @@ async fn text_is_heard_in_pieces_and_the_reply_is_that_of_a_whole_answer() {
                 .map(|it| (it.name.clone(), it.arguments.clone()))
                 .collect()
         };
-        assert_eq!(calls(&reply), calls(&whole), "{provider}");
+        assert_eq!(calls(&reply), calls(&whole), "{provider:?}");
         let body = stub.requests().remove(1).body;
         assert_eq!(body["stream"], true);
         let wants_usage = body["stream_options"]["include_usage"] == true;
-        assert_eq!(wants_usage, provider == Provider::OpenAi);
+        assert_eq!(wants_usage, provider == (Provider::OpenAi, false));
     }
 }
 
 #[tokio::test]
 async fn a_piece_is_heard_before_the_next_one_is_sent() {
-    for provider in BOTH {
+    for provider in EACH {
         let stub = StubModel::start();
         stub.push(Step::cut("One two three", 1, Cut::Stall));
         let ear = Ear::default();
-        let client = Client::new(config(provider, &stub)).unwrap();
+        let client = Client::new(speaking(provider, &stub)).unwrap();
         let asked = client.stream(request(), ample(), &ear);
         let heard = async {
             ear.came.notified().await;
@@ -99,7 +113,7 @@ async fn a_piece_is_heard_before_the_next_one_is_sent() {
 
 #[tokio::test]
 async fn what_fails_before_the_first_piece_is_tried_again_and_on_the_fallback_model() {
-    for provider in BOTH {
+    for provider in EACH {
         for step in [
             Step::status(503),
             Step::Garbage,
@@ -113,10 +127,10 @@ async fn what_fails_before_the_first_piece_is_tried_again_and_on_the_fallback_mo
         ] {
             let stub = StubModel::start();
             stub.push_all([step.clone(), Step::text("At last.")]);
-            let mut patient = config(provider, &stub);
+            let mut patient = speaking(provider, &stub);
             patient.stall_timeout = Duration::from_millis(300);
             let (reply, heard) = stream(patient.clone()).await;
-            assert_eq!(reply.unwrap().text, "At last.", "{provider} {step:?}");
+            assert_eq!(reply.unwrap().text, "At last.", "{provider:?} {step:?}");
             assert_eq!(
                 (heard.as_str(), stub.request_count()),
                 ("At last.", 2),
@@ -126,20 +140,24 @@ async fn what_fails_before_the_first_piece_is_tried_again_and_on_the_fallback_mo
             let stub = StubModel::start();
             stub.push_all([step.clone(), Step::text("At last.")]);
             let mut other = Config {
-                fallback_model: Some("second-model".to_owned()),
+                fallback_models: vec!["second-model".to_owned()],
                 stall_timeout: Duration::from_millis(300),
-                ..config(provider, &stub)
+                ..speaking(provider, &stub)
             };
             other.retry.attempts = 1;
             let (reply, _) = stream(other).await;
-            assert_eq!(reply.unwrap().model, "second-model", "{provider} {step:?}");
+            assert_eq!(
+                reply.unwrap().model,
+                "second-model",
+                "{provider:?} {step:?}"
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn what_fails_after_the_first_piece_is_an_error_at_once() {
-    for provider in BOTH {
+    for provider in EACH {
         for (then, kind) in [
             (Cut::Stall, ErrorKind::Unavailable),
             (Cut::Drop, ErrorKind::Unavailable),
@@ -150,9 +168,9 @@ async fn what_fails_after_the_first_piece_is_an_error_at_once() {
             let stub = StubModel::start();
             stub.push(Step::cut("One two", 1, then));
             let config = Config {
-                fallback_model: Some("second-model".to_owned()),
+                fallback_models: vec!["second-model".to_owned()],
                 stall_timeout: Duration::from_millis(300),
-                ..config(provider, &stub)
+                ..speaking(provider, &stub)
             };
             let ear = Ear::default();
             let client = Client::new(config).unwrap();
@@ -165,20 +183,24 @@ async fn what_fails_after_the_first_piece_is_an_error_at_once() {
             };
             let (reply, ()) = tokio::join!(asked, heard);
             let error = reply.unwrap_err();
-            assert_eq!(error.kind, kind, "{provider} {then:?}: {error}");
+            assert_eq!(error.kind, kind, "{provider:?} {then:?}: {error}");
             assert_eq!(ear.text(), "One ");
-            assert_eq!(models_asked(&stub), ["first-model"], "{provider} {then:?}");
+            assert_eq!(
+                models_asked(&stub),
+                ["first-model"],
+                "{provider:?} {then:?}"
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn a_refusal_is_one_in_a_stream_too() {
-    for provider in BOTH {
+    for provider in EACH {
         let stub = StubModel::start();
         stub.push(Step::Refusal("I will not.".to_owned()));
-        let (reply, _) = stream(config(provider, &stub)).await;
-        assert_eq!(reply.unwrap_err().kind, ErrorKind::Refused, "{provider}");
+        let (reply, _) = stream(speaking(provider, &stub)).await;
+        assert_eq!(reply.unwrap_err().kind, ErrorKind::Refused, "{provider:?}");
     }
 }
 
@@ -215,15 +237,15 @@ async fn a_server_that_cannot_count_in_streams_is_not_asked_to() {
 
 #[tokio::test]
 async fn a_stream_without_end_is_not_read_to_it() {
-    for provider in BOTH {
+    for provider in EACH {
         let stub = StubModel::start();
         stub.always(Step::text("word ".repeat(2_000)));
         let config = Config {
             max_response_bytes: 10_000,
-            ..config(provider, &stub)
+            ..speaking(provider, &stub)
         };
         let (reply, _) = stream(config).await;
-        assert_eq!(reply.unwrap_err().kind, ErrorKind::Garbled, "{provider}");
+        assert_eq!(reply.unwrap_err().kind, ErrorKind::Garbled, "{provider:?}");
         assert_eq!(stub.request_count(), 1);
     }
 }

@@ -170,19 +170,7 @@ pub(super) fn check_redirect(
         return;
     }
     let is_write = direction == Direction::Write;
-    let denied = if is_write {
-        files.denied_for_writing(&located)
-    } else {
-        files.denied(&located)
-    };
-    if let Some(pattern) = denied {
-        let rule = if is_write {
-            "file_write_denied"
-        } else {
-            "file_read_denied"
-        };
-        let reason = format!("Path {path} matches the denied pattern {pattern}");
-        found.deny(Violation::new(rule, pattern, reason));
+    if files.check_denied(path, &located, is_write, found) {
         return;
     }
     let is_known = !word.is_unknown() && !word.has_wildcard && path.len() <= LONGEST;

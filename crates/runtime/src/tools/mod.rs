@@ -21,6 +21,7 @@ use stationmaster_model::{ToolCall, ToolSpec};
 use crate::AgentIdentity;
 use crate::backend::{Backend, ExtraCall};
 use crate::ledger::Place;
+use crate::mcp::{Offer, Offered};
 use crate::turn::preview;
 use crate::workspace::Loader;
 use arguments::Arguments;
@@ -63,6 +64,8 @@ pub(crate) struct Caller {
 pub(crate) struct Toolbox {
     caller: Caller,
     extra: Vec<ToolSpec>,
+    /// Those of MCP servers.
+    offer: Offer,
 }
 
 /// What the model is told about a call, and a line about it for people.
@@ -89,11 +92,13 @@ impl From<crate::BackendError> for Refusal {
 }
 
 impl Toolbox {
-    /// Our own tools and those of `extra` that a model can be offered.
-    pub(crate) fn new(caller: Caller, extra: Vec<ToolSpec>) -> Self {
+    /// Our own tools, those of MCP servers, and those of `extra` that a model can be offered.
+    pub(crate) fn new(caller: Caller, mut extra: Vec<ToolSpec>, offer: Offer) -> Self {
+        extra.retain(|tool| offer.named(&tool.name).is_none());
         Self {
             caller,
             extra: usable(extra),
+            offer,
         }
     }
 
@@ -109,7 +114,10 @@ impl Toolbox {
             description: tool.description.to_owned(),
             parameters: arguments::schema(tool.fields),
         });
-        own.chain(self.extra.iter().cloned()).collect()
+        let served = self.offer.specs().cloned().map(fitted);
+        own.chain(served)
+            .chain(self.extra.iter().cloned())
+            .collect()
     }
 
     /// The call's arguments, if it is one that can be made at all; `index` is its place in its answer.
@@ -123,26 +131,43 @@ impl Toolbox {
                 "at most {MOST_CALLS} calls at once; this one was not made"
             ));
         }
-        if self.own_named(&call.name).is_none() && !self.is_extra(&call.name) {
+        let is_known = self.own_named(&call.name).is_some()
+            || self.offer.named(&call.name).is_some()
+            || self.is_extra(&call.name);
+        if !is_known {
             return Err(self.unknown(&call.name).0);
         }
         arguments::object(&call.arguments).cloned()
     }
 
     /// Whether a call that was cut off may simply be made again: our own tools carry keys, so that what
-    /// they do happens once.
+    /// they do happens once; of others a server has to say so.
     pub(crate) fn is_repeatable(&self, name: &str) -> bool {
-        self.own_named(name).is_some()
+        let served = || {
+            self.offer
+                .named(name)
+                .is_some_and(|tool| tool.is_repeatable)
+        };
+        self.own_named(name).is_some() || served()
+    }
+
+    /// How long a call of the tool may take, where that is its own affair.
+    pub(crate) fn limit(&self, name: &str) -> Option<Duration> {
+        Some(self.offer.named(name)?.limit())
     }
 
     fn own_named(&self, name: &str) -> Option<&'static OwnTool> {
         self.own().find(|tool| tool.name == name)
     }
 
+    /// What the model has to be told of tools that are missing.
+    pub(crate) fn note(&self) -> Option<String> {
+        self.offer.note()
+    }
+
     /// Whether the workspace lets the role use the tool.
-    #[expect(clippy::unused_self, reason = "what the workspace lists is asked here")]
-    pub(crate) fn is_listed(&self, _name: &str) -> bool {
-        false
+    pub(crate) fn is_listed(&self, name: &str) -> bool {
+        self.offer.named(name).is_some_and(|tool| tool.is_listed)
     }
 
     fn is_extra(&self, name: &str) -> bool {
@@ -155,6 +180,8 @@ impl Toolbox {
         let key = format!("{}:{round}:{index}", self.caller.turn_key);
         let result = if let Some(tool) = self.own_named(&call.name) {
             self.run_own(tool, call, key).await
+        } else if let Some(tool) = self.offer.named(&call.name) {
+            run_served(tool, call).await
         } else if self.is_extra(&call.name) {
             self.run_extra(call, key).await
         } else {
@@ -162,7 +189,8 @@ impl Toolbox {
         };
         match result {
             Ok(done) => {
-                let content = size::content(&done.result, size::longest(&call.name));
+                let is_served = self.offer.named(&call.name).is_some();
+                let content = size::content(&done.result, size::longest(&call.name, is_served));
                 Answer {
                     ok: true,
                     content,
@@ -212,7 +240,11 @@ impl Toolbox {
     }
 
     fn unknown(&self, name: &str) -> Refusal {
+        if let Some(why) = self.offer.lacks(name) {
+            return Refusal(why);
+        }
         let mut known: Vec<&str> = self.own().map(|tool| tool.name).collect();
+        known.extend(self.offer.specs().map(|tool| tool.name.as_str()));
         known.extend(self.extra.iter().map(|tool| tool.name.as_str()));
         Refusal(format!(
             "there is no tool {:?}; there are {}",
@@ -220,6 +252,16 @@ impl Toolbox {
             known.join(", ")
         ))
     }
+}
+
+async fn run_served(tool: &Offered, call: &ToolCall) -> Result<Done, Refusal> {
+    let arguments = arguments::object(&call.arguments).map_err(Refusal)?.clone();
+    let result = tool.call(arguments).await.map_err(Refusal)?;
+    let summary = match result.get("text").and_then(Value::as_str) {
+        Some(text) => text.to_owned(),
+        None => result.to_string(),
+    };
+    Ok(Done { result, summary })
 }
 
 impl Answer {
@@ -243,25 +285,30 @@ impl Answer {
 /// Those with a name and a schema that every provider accepts. Ours win over theirs.
 fn usable(extra: Vec<ToolSpec>) -> Vec<ToolSpec> {
     let mut kept: Vec<ToolSpec> = Vec::new();
-    for mut tool in extra {
+    for tool in extra {
         let taken = kept.iter().any(|other| other.name == tool.name)
             || own_tool_names().any(|own| own == tool.name);
         if taken || !is_name(&tool.name) || kept.len() >= MOST_EXTRAS {
             continue;
         }
-        let is_schema = tool
-            .parameters
-            .get("type")
-            .is_some_and(|kind| kind == "object");
-        if !is_schema || tool.parameters.to_string().len() > LONGEST_SCHEMA {
-            tool.parameters = json!({ "type": "object" });
-        }
-        if let Some((end, _)) = tool.description.char_indices().nth(LONGEST_DESCRIPTION) {
-            tool.description.truncate(end);
-        }
-        kept.push(tool);
+        kept.push(fitted(tool));
     }
     kept
+}
+
+/// With a description and a schema that every provider accepts.
+fn fitted(mut tool: ToolSpec) -> ToolSpec {
+    let is_schema = tool
+        .parameters
+        .get("type")
+        .is_some_and(|kind| kind == "object");
+    if !is_schema || tool.parameters.to_string().len() > LONGEST_SCHEMA {
+        tool.parameters = json!({ "type": "object" });
+    }
+    if let Some((end, _)) = tool.description.char_indices().nth(LONGEST_DESCRIPTION) {
+        tool.description.truncate(end);
+    }
+    tool
 }
 
 fn is_name(name: &str) -> bool {

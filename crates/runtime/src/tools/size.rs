@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 /// The most that the model is told about one call, in bytes of JSON.
 pub(super) const LONGEST_RESULT: usize = 16 * 1024;
 /// The same for a skill, whose whole text is what the call is for: 20,000 characters, written in
-/// whatever script.
-const LONGEST_SKILL: usize = 128 * 1024;
+/// whatever script. And for what MCP servers give, which has its bound in characters.
+const LONGEST_TEXT: usize = 128 * 1024;
 /// The most that is remembered of one call's arguments.
 const LONGEST_ARGUMENTS: usize = 4 * 1024;
 
@@ -29,9 +29,9 @@ pub(super) fn content(result: &Value, longest: usize) -> String {
 }
 
 /// The most that the model is told about one call of this tool.
-pub(super) fn longest(tool: &str) -> usize {
-    if tool == super::skill::LOAD.name {
-        LONGEST_SKILL
+pub(super) fn longest(tool: &str, is_served: bool) -> usize {
+    if is_served || tool == super::skill::LOAD.name {
+        LONGEST_TEXT
     } else {
         LONGEST_RESULT
     }

@@ -1,5 +1,6 @@
 //! What a runtime is made of.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,10 +33,12 @@ pub struct Parts {
 /// The settings of a runtime. [`Config::new`] fills in the contract's defaults.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Asked in every turn, as the provider spells it.
+    /// Asked in the turns of every role without a model of its own, as the provider spells it.
     pub model: String,
-    /// Asked where that one gives no answer.
-    pub fallback_model: Option<String>,
+    /// The models of roles that have their own.
+    pub models_by_role: HashMap<String, String>,
+    /// Asked where that one gives no answer, in this order.
+    pub fallback_models: Vec<String>,
     /// Asked for summaries, where it is not the one asked in turns.
     pub cheap_model: Option<String>,
     /// The title of the task for turns that name none.
@@ -63,7 +66,8 @@ impl Config {
     pub fn new(model: impl Into<String>) -> Self {
         Self {
             model: model.into(),
-            fallback_model: None,
+            models_by_role: HashMap::new(),
+            fallback_models: Vec::new(),
             cheap_model: None,
             default_task: None,
             deadline: Duration::from_secs(120),
@@ -75,5 +79,10 @@ impl Config {
             tool_time: Duration::from_secs(30),
             context_warning_percent: 75.0,
         }
+    }
+    /// The model of the role's turns.
+    #[must_use]
+    pub fn model_of(&self, role: &str) -> &str {
+        self.models_by_role.get(role).unwrap_or(&self.model)
     }
 }

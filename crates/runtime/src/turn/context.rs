@@ -13,10 +13,15 @@ pub(super) fn opening(turn: &Turn) -> Vec<Message> {
 }
 
 /// A sentence for the caller when the prompt fills more of the window than it should.
-pub(super) fn warning(system: &str, messages: &[Message], config: &Config) -> Option<String> {
+pub(super) fn warning(
+    model: &str,
+    system: &str,
+    messages: &[Message],
+    config: &Config,
+) -> Option<String> {
     let characters = system.chars().count() + messages.iter().map(length).sum::<usize>();
     let tokens = characters.div_ceil(4);
-    let window = context_window(&config.model);
+    let window = context_window(model);
     let percent = 100.0 * tokens as f64 / window as f64;
     (percent > config.context_warning_percent).then(|| {
         format!(
@@ -44,6 +49,7 @@ mod tests {
         let config = Config::new("gpt-4");
         let warn = |system: usize, user: usize| {
             warning(
+                &config.model,
                 &"s".repeat(system),
                 &[Message::User("ü".repeat(user))],
                 &config,

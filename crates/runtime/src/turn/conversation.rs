@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use stationmaster_model::{Listener, Message, Prices, Reply, Request, ToolCall, ToolSpec, Usage};
+use stationmaster_model::{Listener, Message, Prices, Reply, Request, ToolCall, ToolSpec};
 use tokio::time::{Instant, timeout_at};
 
 use super::progress::{Calls, replay};
@@ -24,6 +24,8 @@ pub(super) struct Conversation<'a> {
     pub(super) recorder: &'a Recorder,
     pub(super) run: &'a mut dyn OpenRun,
     pub(super) deadline: Instant,
+    /// The one asked for.
+    pub(super) model_name: String,
     pub(super) system: String,
     /// What was said so far.
     pub(super) messages: Vec<Message>,
@@ -31,8 +33,8 @@ pub(super) struct Conversation<'a> {
     pub(super) spent: &'a mut Spent,
     /// What the turn had cost before it was taken up.
     pub(super) known: &'a mut Spent,
-    /// The model that answered last, which is the one asked for or its fallback.
-    pub(super) model_name: String,
+    /// The model that answered last, which is the one asked for or a fallback.
+    pub(super) answered_by: String,
     pub(super) tool_calls: Vec<ToolCallRecord>,
     /// What the next call of the model may cost is held already.
     pub(super) is_held: bool,
@@ -113,7 +115,7 @@ impl Conversation<'_> {
             self.run.hold(worst).await?;
         }
         let request = Request {
-            model: self.config.model.clone(),
+            model: self.model_name.clone(),
             system: self.system.clone(),
             messages: self.messages.clone(),
             tools,
@@ -124,7 +126,7 @@ impl Conversation<'_> {
         let asked = timeout_at(self.deadline, self.complete(request)).await;
         let reply = asked.map_err(|_| TurnError::Deadline)??;
         self.spent.add(&reply, self.prices);
-        self.model_name.clone_from(&reply.model);
+        self.answered_by.clone_from(&reply.model);
         self.recorder.model_called(round, &reply, began.elapsed());
         Ok(reply)
     }
@@ -151,6 +153,7 @@ impl Conversation<'_> {
         worst(
             self.prices,
             self.config,
+            &self.model_name,
             &self.system,
             &self.messages,
             tools,
@@ -263,11 +266,13 @@ impl Conversation<'_> {
     }
 
     async fn call(&self, place: Place, call: &ToolCall) -> Result<Answer, TurnError> {
-        let until = self.deadline.min(Instant::now() + self.config.tool_time);
+        let own = self.toolbox.limit(&call.name);
+        let limit = own.unwrap_or(self.config.tool_time);
+        let until = self.deadline.min(Instant::now() + limit);
         match timeout_at(until, self.toolbox.run(place, call)).await {
             Ok(answer) => Ok(answer),
             Err(_) if Instant::now() >= self.deadline => Err(TurnError::Deadline),
-            Err(_) => Ok(self.toolbox.timed_out(self.config.tool_time)),
+            Err(_) => Ok(self.toolbox.timed_out(limit)),
         }
     }
 }
@@ -277,12 +282,13 @@ impl Conversation<'_> {
 pub(super) fn worst(
     prices: &Prices,
     config: &Config,
+    model: &str,
     system: &str,
     messages: &[Message],
     tools: &[ToolSpec],
 ) -> u64 {
     let asked = Asked {
-        model: &config.model,
+        model,
         max_tokens: config.max_tokens,
         system,
         messages,
@@ -293,7 +299,7 @@ pub(super) fn worst(
 
 /// What a model is asked with.
 pub(crate) struct Asked<'a> {
-    pub(crate) model: &'a String,
+    pub(crate) model: &'a str,
     pub(crate) max_tokens: u32,
     pub(crate) system: &'a str,
     pub(crate) messages: &'a [Message],
@@ -316,13 +322,9 @@ pub(crate) fn worst_of(prices: &Prices, config: &Config, asked: &Asked<'_>) -> u
         AROUND + tool.name.len() + tool.description.len() + tool.parameters.to_string().len()
     });
     let input = system.len() + entries.sum::<usize>() + offered.sum::<usize>();
-    let usage = Usage {
-        input_tokens: input as u64,
-        output_tokens: max_tokens.into(),
-        ..Usage::default()
-    };
-    let price = |model: &String| prices.cost_of(model, &usage).total_microusd();
-    let asked = std::iter::once(model).chain(&config.fallback_model);
+    let price = |model: &str| prices.worst(model, input as u64, max_tokens.into());
+    let others = config.fallback_models.iter().map(String::as_str);
+    let asked = std::iter::once(model).chain(others);
     asked.map(price).max().unwrap_or_default()
 }
 

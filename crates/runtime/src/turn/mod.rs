@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::SessionKey;
 use crate::backend::{BackendError, NewDocument, NewMessage, TaskRef};
 use crate::ledger::{Begun, Finished, Keyed, NewRun, OpenRun, Pause, TakenUp};
+use crate::mcp::{Hub, Offer};
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Caller, Toolbox};
@@ -52,6 +53,8 @@ struct Prepared {
     /// Without an id for a turn that has none.
     task: TaskRef,
     offers_tools: bool,
+    /// The role's.
+    model: String,
     system: String,
     toolbox: Toolbox,
     opening: Vec<Message>,
@@ -87,6 +90,7 @@ fn told_again(known: Begun, recorder: &Recorder, began: Instant) -> Option<Ended
 pub struct Runtime {
     parts: Arc<Parts>,
     tally: Arc<Tally>,
+    hub: Arc<Hub>,
 }
 
 impl Runtime {
@@ -95,6 +99,7 @@ impl Runtime {
         Self {
             parts: Arc::new(parts),
             tally: Arc::default(),
+            hub: Arc::default(),
         }
     }
 
@@ -131,6 +136,12 @@ impl Runtime {
     /// Why it does not.
     pub async fn probe_backend(&self) -> Result<(), BackendError> {
         self.parts.backend.probe().await
+    }
+
+    /// How every MCP server that the workspace names fares, within some ten seconds: the number of its tools,
+    /// or why it has none. Those that are not running are started.
+    pub async fn probe_servers(&self) -> Vec<(String, Result<usize, String>)> {
+        self.hub.look(&self.parts.workspace).await
     }
 
     /// Runs one turn, or gives the answer of an earlier one with the same session and key.
@@ -224,7 +235,7 @@ impl Runtime {
             trace_id: turn.trace_id.clone(),
             request: turn.kept.clone(),
             task_id: prepared.task.id.clone(),
-            model: config.model.clone(),
+            model: prepared.model.clone(),
             worst: prepared.worst,
             deadline,
         };
@@ -338,6 +349,7 @@ impl Runtime {
         let Parts { prices, config, .. } = &*self.parts;
         let Prepared {
             task,
+            model,
             system,
             toolbox,
             opening,
@@ -353,11 +365,12 @@ impl Runtime {
             recorder,
             run,
             deadline: talk.deadline,
+            answered_by: model.clone(),
+            model_name: model,
             system,
             messages: opening,
             spent,
             known,
-            model_name: config.model.clone(),
             tool_calls: Vec::new(),
             is_held: talk.is_held,
             offers_tools,
@@ -365,7 +378,7 @@ impl Runtime {
             said: false,
         };
         let response = conversation.run().await?;
-        let (model, tool_calls) = (conversation.model_name, conversation.tool_calls);
+        let (model, tool_calls) = (conversation.answered_by, conversation.tool_calls);
         let outcome = Outcome {
             trace_id: turn.trace_id.clone(),
             task_id: task.id,
@@ -396,18 +409,24 @@ impl Runtime {
             None => TaskRef::default(),
         };
         let offers_tools = config.offers_tools && turn.task.is_some();
-        let (prompt, toolbox) = by(deadline, self.read(turn, &task)).await?;
-        let system = prompt.text();
+        let (prompt, toolbox) = by(deadline, self.read(turn, &task, deadline)).await?;
+        let mut system = prompt.text();
+        // The caller's own prompt stands alone (agent-runtime §5).
+        if let Some(note) = toolbox.note().filter(|_| turn.system_prompt.is_none()) {
+            system = format!("{system}\n\n{note}");
+        }
         let opening = context::opening(turn);
-        let context_warning = context::warning(&system, &opening, config);
+        let model = config.model_of(turn.session.agent().role.as_str());
+        let context_warning = context::warning(model, &system, &opening, config);
         let offered = match offers_tools && config.tool_rounds > 0 {
             true => toolbox.specs(),
             false => Vec::new(),
         };
         Ok(Prepared {
             offers_tools,
-            worst: conversation::worst(prices, config, &system, &opening, &offered),
+            worst: conversation::worst(prices, config, model, &system, &opening, &offered),
             task,
+            model: model.to_owned(),
             system,
             toolbox,
             opening,
@@ -433,7 +452,12 @@ impl Runtime {
     }
 
     /// The system prompt and the tools, at the same time.
-    async fn read(&self, turn: &Turn, task: &TaskRef) -> Result<(Prompt, Toolbox), TurnError> {
+    async fn read(
+        &self,
+        turn: &Turn,
+        task: &TaskRef,
+        deadline: Instant,
+    ) -> Result<(Prompt, Toolbox), TurnError> {
         let Parts {
             backend,
             workspace,
@@ -457,7 +481,14 @@ impl Runtime {
                 Ok(Vec::new())
             }
         };
-        let (prompt, extra) = tokio::join!(prompt, extra);
+        let offer = async {
+            if config.offers_tools && turn.task.is_some() {
+                self.hub.offer(workspace, &who.role, deadline).await
+            } else {
+                Offer::default()
+            }
+        };
+        let (prompt, extra, offer) = tokio::join!(prompt, extra, offer);
         // A backend that cannot be reached now will hardly take the reply.
         let extra = extra.map_err(|error| TurnError::from_backend(error, ""))?;
         let prompt = prompt?;
@@ -469,7 +500,7 @@ impl Runtime {
             turn_key: turn.turn_key.clone(),
             skills: prompt.loader(),
         };
-        Ok((prompt, Toolbox::new(caller, extra)))
+        Ok((prompt, Toolbox::new(caller, extra, offer)))
     }
 }
 

@@ -36,6 +36,9 @@ pub struct Spent {
     pub input_tokens: u64,
     pub output_tokens: u64,
     pub cached_tokens: u64,
+    /// The part of `output_tokens` spent on reasoning.
+    #[serde(default)]
+    pub reasoning_tokens: u64,
     /// In millionths of a US dollar, each call rounded up.
     pub input_cost_microusd: u64,
     pub output_cost_microusd: u64,
@@ -72,6 +75,9 @@ impl Spent {
             input_tokens: self.input_tokens.saturating_sub(before.input_tokens),
             output_tokens: self.output_tokens.saturating_sub(before.output_tokens),
             cached_tokens: self.cached_tokens.saturating_sub(before.cached_tokens),
+            reasoning_tokens: self
+                .reasoning_tokens
+                .saturating_sub(before.reasoning_tokens),
             input_cost_microusd: self
                 .input_cost_microusd
                 .saturating_sub(before.input_cost_microusd),
@@ -86,6 +92,7 @@ impl Spent {
             input_tokens,
             output_tokens,
             cached_tokens,
+            reasoning_tokens,
             ..
         } = reply.usage;
         let cost = prices.cost_of(&reply.model, &reply.usage);
@@ -94,6 +101,7 @@ impl Spent {
         sum(&mut self.input_tokens, input_tokens);
         sum(&mut self.output_tokens, output_tokens);
         sum(&mut self.cached_tokens, cached_tokens);
+        sum(&mut self.reasoning_tokens, reasoning_tokens);
         sum(&mut self.input_cost_microusd, cost.input_microusd);
         sum(&mut self.output_cost_microusd, cost.output_microusd);
     }

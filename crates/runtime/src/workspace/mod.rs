@@ -13,6 +13,7 @@ mod files;
 mod listing;
 mod prompt;
 mod report;
+mod servers;
 mod skills;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use files::Files;
 pub use check::{Problem, Severity};
 pub use prompt::{Part, PartName};
 pub use report::{ContextFile, ContextReport, Glance};
+pub(crate) use servers::{FILE as SERVERS_FILE, Server, ServerFault, Servers};
 pub(crate) use skills::Loader;
 use skills::Readings;
 pub use skills::{Fault, MAX_SKILLS, Machine, Skill, SkillState};
@@ -185,6 +187,28 @@ impl Workspace {
         self.visit(|inner| inner.skills()).await
     }
 
+    /// The MCP servers that agents may use.
+    ///
+    /// # Errors
+    /// When `mcp.json` is there and cannot be read.
+    pub(crate) async fn servers(&self) -> Result<Servers, WorkspaceError> {
+        self.visit(|inner| inner.servers()).await
+    }
+
+    /// The names of the MCP servers that can be used, each with whether the role is offered tools of it.
+    ///
+    /// # Errors
+    /// When `mcp.json` is there and cannot be read.
+    pub async fn servers_of(&self, role: &Handle) -> Result<Vec<(String, bool)>, WorkspaceError> {
+        let servers = self.servers().await?.usable.into_iter();
+        Ok(servers
+            .map(|server| {
+                let is_for = server.is_for(role);
+                (server.name, is_for)
+            })
+            .collect())
+    }
+
     /// Looks at the files away from the async workers.
     async fn visit<T: Send + 'static>(
         &self,
@@ -240,6 +264,13 @@ impl Inner {
 
     fn skills(&self) -> Result<Vec<Skill>, WorkspaceError> {
         skills::read(&self.files, &self.readings, &self.machine)
+    }
+
+    fn servers(&self) -> Result<Servers, WorkspaceError> {
+        let text = self.files.read(servers::FILE)?;
+        Ok(text.map_or_else(Servers::default, |text| {
+            servers::read(&text, self.files.dir(), &self.machine)
+        }))
     }
 
     fn home(&self) -> TimeZone {

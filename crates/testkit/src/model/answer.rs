@@ -68,10 +68,11 @@ fn is_stream(request: &Value) -> bool {
     request["stream"] == true
 }
 
-/// The last thing the user said, in either format.
+/// The last thing the user said, in whatever format.
 fn last_user_text(request: &Value) -> String {
-    let messages = request["messages"]
-        .as_array()
+    let messages = request.get("messages").or(request.get("input"));
+    let messages = messages
+        .and_then(Value::as_array)
         .map(Vec::as_slice)
         .unwrap_or_default();
     let of_user = messages
@@ -120,7 +121,7 @@ fn event_stream(body: Body) -> Response<Body> {
 fn status(format: Format, code: u16, retry_after: Option<u64>, body: Value) -> Response<Body> {
     let message = format!("the stub was told to answer {code}");
     let body = match (body, format) {
-        (Value::Null, Format::OpenAi) => {
+        (Value::Null, Format::OpenAi | Format::Responses) => {
             json!({"error": {"message": message, "type": "stub_error", "param": null, "code": null}})
         }
         (Value::Null, Format::Anthropic) => {
@@ -177,7 +178,7 @@ fn cut(
     let mut events = saying.events(format);
     // What stands before the first word.
     let opening = match format {
-        Format::OpenAi => 1,
+        Format::OpenAi | Format::Responses => 1,
         Format::Anthropic => 2,
     };
     let rest = events

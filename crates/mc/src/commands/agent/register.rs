@@ -167,6 +167,10 @@ impl Register {
         } else if session.out.is_table() && !token.is_empty() {
             console::note("the token is shown once; the agent needs it as MC_AGENT_TOKEN");
         }
+        if session.out.is_table() && !std::path::Path::new(&workspace).is_dir() {
+            let place = "is no directory of this machine; if the agent works here";
+            console::note(&format!("{workspace} {place}: mkdir -p {workspace}"));
+        }
         Ok(Exit::Done)
     }
 }

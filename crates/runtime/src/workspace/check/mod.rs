@@ -8,6 +8,7 @@ use stationmaster_kernel::Handle;
 
 use super::prompt;
 use super::report::FIXED;
+use super::servers;
 use super::skills::{self, FILE, FOLDER, SkillState};
 use super::{MAX_FILE_CHARS, MAX_SKILLS, Workspace, WorkspaceError};
 
@@ -52,6 +53,7 @@ impl Workspace {
         look.at_souls(roles);
         look.at_memory();
         look.at_skills();
+        look.at_servers();
         look.problems
     }
 }
@@ -242,6 +244,27 @@ impl Look<'_> {
                     names.push((skill.name, file));
                 }
             }
+        }
+    }
+}
+
+impl Look<'_> {
+    fn at_servers(&mut self) {
+        if !self.at_file(servers::FILE) {
+            return;
+        }
+        // A file that cannot be read was told of already.
+        let read = self.workspace.0.servers().unwrap_or_default();
+        for fault in read.faults {
+            let message = match fault.server {
+                Some(server) => format!("server {server:?}: {}", fault.reason),
+                None => fault.reason,
+            };
+            let severity = match fault.is_fatal {
+                true => Severity::Error,
+                false => Severity::Warning,
+            };
+            self.add(severity, servers::FILE, fault.line, message);
         }
     }
 }

@@ -95,6 +95,31 @@ fn every_problem_has_its_place() {
 }
 
 #[test]
+fn what_is_wrong_with_mcp_servers_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "SOUL.md", "soul");
+    write(
+        dir.path(),
+        "mcp.json",
+        "{\"mcpServers\": {\n\"good\": {\"command\": \"x\", \"icon\": \"y\"},\n\"a b\": {\"command\": \"x\"},\n\n\"odd\": {\"args\": []}}}",
+    );
+    check(
+        dir.path(),
+        &[],
+        &[
+            (
+                "Warning mcp.json:2",
+                "\"good\": nothing reads its member \"icon\"",
+            ),
+            ("Error mcp.json:3", "\"a b\": the name"),
+            ("Error mcp.json:5", "\"odd\": must have either"),
+        ],
+    );
+    write(dir.path(), "mcp.json", "{\n\"mcpServers\": {,}}");
+    check(dir.path(), &[], &[("Error mcp.json:2", "is not JSON")]);
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_an_error() {
     check(
         Path::new("/nonexistent/workspace"),

@@ -1,14 +1,32 @@
 //! Whether a skill can be used on this machine (agent-runtime §6).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::front_matter::{Requires, Terms};
 
+/// Variables that programs are started with, whatever else they get.
+const BASICS: [&str; 12] = [
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "SSL_CERT_FILE",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "XDG_CACHE_HOME",
+];
+
 /// What this machine has to offer to skills. The default has nothing.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Machine {
-    variables: HashSet<String>,
+    /// None is empty.
+    variables: HashMap<String, String>,
     path: Vec<PathBuf>,
 }
 
@@ -24,14 +42,38 @@ impl Machine {
             if name == "PATH" {
                 machine.path = std::env::split_paths(&value).collect();
             }
-            machine.variables.insert(name);
+            machine.variables.insert(name, value);
         }
         machine
+    }
+
+    /// What the environment says; nothing where it says nothing.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// The variables that any program needs and that tell no secret.
+    pub(crate) fn basics(&self) -> Vec<(String, String)> {
+        let known = BASICS.iter().filter_map(|name| {
+            let value = self.variable(name)?;
+            Some(((*name).to_owned(), value.to_owned()))
+        });
+        known.collect()
     }
 
     fn has_program(&self, name: &str) -> bool {
         let is_name = !name.is_empty() && !name.contains(['/', '\\']);
         is_name && self.path.iter().any(|dir| is_program(&dir.join(name)))
+    }
+}
+
+/// Without its variables: they may be secret.
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("variables", &self.variables.len())
+            .field("path", &self.path)
+            .finish()
     }
 }
 
@@ -76,7 +118,7 @@ pub(super) fn shut(terms: &Terms, machine: &Machine) -> Option<String> {
 fn lacking(requires: &Requires, machine: &Machine) -> Option<String> {
     let all = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
     for name in all(&requires.env) {
-        if !machine.variables.contains(&name) {
+        if !machine.variables.contains_key(&name) {
             return Some(format!("needs the environment variable {name}"));
         }
     }

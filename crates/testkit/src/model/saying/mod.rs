@@ -1,10 +1,13 @@
-//! An answer in both wire formats, whole and as a stream.
+//! An answer in each wire format, whole and as a stream.
+
+mod responses;
 
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     OpenAi,
+    Responses,
     Anthropic,
 }
 
@@ -13,6 +16,7 @@ impl Format {
     pub(super) fn of_route(path: &str) -> Option<Self> {
         match path {
             "/v1/chat/completions" | "/chat/completions" => Some(Self::OpenAi),
+            "/v1/responses" | "/responses" => Some(Self::Responses),
             "/v1/messages" | "/messages" => Some(Self::Anthropic),
             _ => None,
         }
@@ -35,6 +39,7 @@ impl Saying {
     pub(super) fn whole(&self, format: Format) -> Value {
         match format {
             Format::OpenAi => self.completion(),
+            Format::Responses => self.response(),
             Format::Anthropic => self.message(),
         }
     }
@@ -42,6 +47,7 @@ impl Saying {
     pub(super) fn events(&self, format: Format) -> Vec<String> {
         match format {
             Format::OpenAi => self.chunks(),
+            Format::Responses => self.response_events(),
             Format::Anthropic => self.message_events(),
         }
     }
