@@ -67,14 +67,12 @@ enum Block {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Delta {
-    TextDelta {
-        text: String,
-    },
-    InputJsonDelta {
-        partial_json: String,
-    },
+    #[serde(rename = "text_delta")]
+    Text { text: String },
+    #[serde(rename = "input_json_delta")]
+    Json { partial_json: String },
     #[serde(other)]
     Other,
 }
@@ -111,12 +109,12 @@ impl Streamed for Events {
                 None
             }
             Event::ContentBlockDelta {
-                delta: Delta::TextDelta { text },
+                delta: Delta::Text { text },
                 ..
             } => Some(text),
             Event::ContentBlockDelta {
                 index,
-                delta: Delta::InputJsonDelta { partial_json },
+                delta: Delta::Json { partial_json },
             } => {
                 let call = self.calls.iter_mut().find(|it| it.index == Some(index));
                 if let Some(call) = call {

@@ -163,7 +163,7 @@ impl Heard {
             Ok(Ended::Answered(outcome) | Ended::Replayed(outcome)) => {
                 // What was said before is not said again word by word.
                 let whole = (!any).then(|| (chunk(&outcome.response), false));
-                let done = done(SendReply::from(*outcome));
+                let done = done(&SendReply::from(*outcome));
                 std::iter::once((done, true)).chain(whole).collect()
             }
             Ok(Ended::Paused(pause)) => {
@@ -185,7 +185,7 @@ fn chunk(text: &str) -> Event {
 }
 
 /// All that `send` answers.
-fn done(reply: SendReply) -> Event {
+fn done(reply: &SendReply) -> Event {
     let mut data = json!(reply);
     data["type"] = "done".into();
     if data["task_id"] == "" {
