@@ -178,24 +178,33 @@ impl Client {
             }
             return Ok(reply);
         };
-        let body = match wire {
-            Wire::Chat => openai::body(request, model, shape),
-            Wire::Responses => responses::body(request, model, shape),
-            Wire::Messages => anthropic::body(request, model, shape),
-        };
+        let body = body(*wire, request, model, shape, heard.is_some());
         let reply = match heard {
             None => {
-                let answer = exchange.post(&body).await;
+                let answer = exchange.post(body).await;
                 answer.and_then(|answer| read(*wire, &answer, request, model))
             }
-            Some(heard) => {
-                let asked = (request, model, shape);
-                follow(*wire, exchange, body, asked, heard).await
-            }
+            Some(heard) => follow(*wire, exchange, body, (request, model), heard).await,
         };
         let key = config.api_key.as_ref().map(ExposeSecret::expose_secret);
         reply.map_err(|failure| failure.presentable(key))
     }
+}
+
+/// What is asked. As text it waits for the answer in a tenth of the memory.
+fn body(wire: Wire, request: &Request, model: &str, shape: Shape, streams: bool) -> String {
+    let mut body = match wire {
+        Wire::Chat => openai::body(request, model, shape),
+        Wire::Responses => responses::body(request, model, shape),
+        Wire::Messages => anthropic::body(request, model, shape),
+    };
+    if streams {
+        body["stream"] = Value::Bool(true);
+    }
+    if streams && wire == Wire::Chat && shape.stream_usage {
+        body["stream_options"] = json!({"include_usage": true});
+    }
+    body.to_string()
 }
 
 /// Reads a whole answer.
@@ -211,20 +220,14 @@ fn read(wire: Wire, answer: &[u8], request: &Request, model: &str) -> Result<Rep
 async fn follow(
     wire: Wire,
     exchange: &Exchange,
-    mut body: Value,
-    (request, model, shape): (&Request, &str, Shape),
+    body: String,
+    (request, model): (&Request, &str),
     heard: &Heard<'_>,
 ) -> Result<Reply, Failure> {
-    body["stream"] = Value::Bool(true);
     let mut streamed: Box<dyn Streamed> = match wire {
-        Wire::Messages => Box::<anthropic_stream::Events>::default(),
+        Wire::Chat => Box::<openai_stream::Chunks>::default(),
         Wire::Responses => Box::<responses_stream::Events>::default(),
-        Wire::Chat => {
-            if shape.stream_usage {
-                body["stream_options"] = json!({"include_usage": true});
-            }
-            Box::<openai_stream::Chunks>::default()
-        }
+        Wire::Messages => Box::<anthropic_stream::Events>::default(),
     };
     heard.begin();
     let take = |data: &str| {
@@ -237,7 +240,7 @@ async fn follow(
             Heed::More
         })
     };
-    let reply = match exchange.stream(&body, take).await {
+    let reply = match exchange.stream(body, take).await {
         Ok(None) => streamed.finish(request, model),
         Ok(Some(whole)) => read(wire, &whole, request, model).inspect(|reply| {
             heard.say(&reply.text);

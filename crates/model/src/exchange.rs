@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, Url, redirect};
-use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::config::{Config, ConfigError};
@@ -58,18 +57,19 @@ impl Exchange {
         })
     }
 
-    /// Sends `body` and returns the body of a 2xx answer; anything else is a failure.
-    pub(crate) async fn post(&self, body: &Value) -> Result<Vec<u8>, Failure> {
+    /// Sends `body` as JSON and returns the body of a 2xx answer; anything else is a failure.
+    pub(crate) async fn post(&self, body: String) -> Result<Vec<u8>, Failure> {
         let response = self.send(body).await?;
         self.read(response).await
     }
 
-    async fn send(&self, body: &Value) -> Result<Response, Failure> {
+    async fn send(&self, body: String) -> Result<Response, Failure> {
         let request = self
             .http
             .post(self.url.clone())
             .headers(self.headers.clone())
-            .json(body);
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
         let response = match timeout(self.response_timeout, request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(self.broken(&error)),
@@ -89,7 +89,7 @@ impl Exchange {
     /// A server that does not stream gives its whole body instead.
     pub(crate) async fn stream(
         &self,
-        body: &Value,
+        body: String,
         mut take: impl FnMut(&str) -> Result<Heed, Failure>,
     ) -> Result<Option<Vec<u8>>, Failure> {
         let mut response = self.send(body).await?;

@@ -47,5 +47,7 @@ pub use demo::MODEL as DEMO_MODEL;
 pub use listener::Listener;
 pub use prices::{Cost, PriceError, Prices};
 pub use provider::Provider;
-pub use types::{Error, ErrorKind, Message, Reply, Request, Stop, ToolCall, ToolSpec, Usage};
+pub use types::{
+    Error, ErrorKind, Message, Reply, Request, Schema, Stop, ToolCall, ToolSpec, Usage,
+};
 pub use window::context_window;

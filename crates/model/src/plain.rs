@@ -1,6 +1,7 @@
 //! A conversation retold without tools, for models that cannot have any.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::types::{Message, Request, ToolCall};
 
@@ -14,7 +15,7 @@ pub(crate) fn without_tools(request: &Request) -> Cow<'_, Request> {
         return Cow::Borrowed(request);
     }
     let mut request = request.clone();
-    request.tools.clear();
+    request.tools = Arc::default();
     let calls: Vec<ToolCall> = request
         .messages
         .iter()
@@ -73,7 +74,7 @@ mod tests {
             model: String::new(),
             system: String::new(),
             messages,
-            tools: Vec::new(),
+            tools: Arc::default(),
             temperature: None,
             max_tokens: 100,
         }

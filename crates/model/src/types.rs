@@ -1,5 +1,6 @@
 //! What goes to a model and what comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,8 +15,9 @@ pub struct Request {
     pub system: String,
     /// The conversation, oldest first. The last one is a user message or tool results.
     pub messages: Vec<Message>,
-    /// Function tools the model may call; empty means none are offered.
-    pub tools: Vec<ToolSpec>,
+    /// Function tools the model may call; empty means none are offered. Shared: a crew's turns offer much
+    /// the same ones.
+    pub tools: Arc<[ToolSpec]>,
     /// Sampling temperature; `None` leaves the provider's default.
     pub temperature: Option<f64>,
     /// Upper bound on completion tokens. Always sent, so that a call's worst case has a price.
@@ -57,7 +59,40 @@ pub struct ToolSpec {
     pub name: String,
     pub description: String,
     /// JSON Schema of the arguments; its type is `object`.
-    pub parameters: Value,
+    pub parameters: Schema,
+}
+
+/// A JSON Schema, shared by whoever has a clone, that knows how long it is as text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schema(Arc<(Value, usize)>);
+
+impl Schema {
+    /// The length of its JSON in bytes.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.0.1
+    }
+}
+
+impl From<Value> for Schema {
+    fn from(schema: Value) -> Self {
+        let length = schema.to_string().len();
+        Self(Arc::new((schema, length)))
+    }
+}
+
+impl std::ops::Deref for Schema {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0.0
+    }
+}
+
+impl serde::Serialize for Schema {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.0.serialize(serializer)
+    }
 }
 
 /// A call the model asked for.

@@ -156,7 +156,7 @@ impl Runtime {
             model: model.clone(),
             system: SUMMARISE.to_owned() + &wanted.unwrap_or_default(),
             messages: vec![Message::User(transcript)],
-            tools: Vec::new(),
+            tools: std::sync::Arc::default(),
             temperature: Some(TEMPERATURE),
             max_tokens: config.max_tokens,
         };
@@ -197,7 +197,7 @@ impl Runtime {
             model: named.unwrap_or(&config.model).to_owned(),
             system: JSON_ONLY.to_owned(),
             messages: vec![Message::User(text)],
-            tools: Vec::new(),
+            tools: std::sync::Arc::default(),
             temperature: Some(task.temperature.unwrap_or(TEMPERATURE)),
             max_tokens: task.max_tokens.unwrap_or(config.max_tokens),
         };

@@ -11,7 +11,8 @@ fn tool(name: &str, properties: &[&str], required: &[&str]) -> ToolSpec {
     ToolSpec {
         name: name.to_owned(),
         description: String::new(),
-        parameters: json!({"type": "object", "properties": properties, "required": required}),
+        parameters: json!({"type": "object", "properties": properties, "required": required})
+            .into(),
     }
 }
 
@@ -32,7 +33,7 @@ fn request(message: &str, tools: Vec<ToolSpec>) -> Request {
         model: MODEL.to_owned(),
         system: "You are a writer.".to_owned(),
         messages: vec![Message::User(message.to_owned())],
-        tools,
+        tools: tools.into(),
         temperature: Some(0.4),
         max_tokens: 1000,
     }
@@ -138,9 +139,10 @@ fn other_required_arguments_are_filled_by_their_schema() {
         &["title"],
         &["title", "doc_type", "count"],
     );
-    document.parameters["properties"]["doc_type"] =
-        json!({"type": "string", "enum": ["plan", "note"]});
-    document.parameters["properties"]["count"] = json!({"type": "integer", "minimum": 2});
+    let mut schema = Value::clone(&document.parameters);
+    schema["properties"]["doc_type"] = json!({"type": "string", "enum": ["plan", "note"]});
+    schema["properties"]["count"] = json!({"type": "integer", "minimum": 2});
+    document.parameters = schema.into();
     let call = call_for("write a report", vec![document]);
     assert_eq!(
         call.arguments,

@@ -244,7 +244,7 @@ mod tests {
             model: "m".to_owned(),
             system: "12345".to_owned(),
             messages,
-            tools: Vec::new(),
+            tools: [].into(),
             temperature: None,
             max_tokens: 100,
         }

@@ -207,11 +207,12 @@ mod tests {
                     content: "seen".to_owned(),
                 },
             ],
-            tools: vec![ToolSpec {
+            tools: [ToolSpec {
                 name: "look".to_owned(),
                 description: "Looks".to_owned(),
-                parameters: json!({"type": "object"}),
-            }],
+                parameters: json!({"type": "object"}).into(),
+            }]
+            .into(),
             temperature: Some(0.4),
             max_tokens: 100,
         }

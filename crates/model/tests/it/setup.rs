@@ -46,7 +46,7 @@ pub(crate) fn request() -> Request {
         model: String::new(),
         system: "Be brief.".to_owned(),
         messages: vec![Message::User("What is open?".to_owned())],
-        tools: Vec::new(),
+        tools: [].into(),
         temperature: Some(0.4),
         max_tokens: 512,
     }
@@ -57,10 +57,10 @@ pub(crate) fn request_with_tools() -> Request {
     let tool = ToolSpec {
         name: "list_tasks".to_owned(),
         description: "Lists tasks.".to_owned(),
-        parameters,
+        parameters: parameters.into(),
     };
     Request {
-        tools: vec![tool],
+        tools: [tool].into(),
         ..request()
     }
 }

@@ -63,7 +63,7 @@ impl Offer {
                 spec: ToolSpec {
                     name,
                     description: tool.description.clone(),
-                    parameters: tool.parameters.clone(),
+                    parameters: tool.parameters.clone().into(),
                 },
                 is_listed: server.lists(role, &tool.name),
                 is_repeatable: tool.is_repeatable,

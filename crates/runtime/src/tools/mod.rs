@@ -12,7 +12,8 @@ mod own;
 mod size;
 mod skill;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -108,14 +109,12 @@ impl Toolbox {
         own::TOOLS.iter().chain(load)
     }
 
-    pub(crate) fn specs(&self) -> Vec<ToolSpec> {
-        let own = self.own().map(|tool| ToolSpec {
-            name: tool.name.to_owned(),
-            description: tool.description.to_owned(),
-            parameters: arguments::schema(tool.fields),
-        });
+    /// What the model is offered.
+    pub(crate) fn specs(&self) -> Arc<[ToolSpec]> {
+        let own = self.own().filter_map(|tool| own_specs().get(tool.name));
         let served = self.offer.specs().cloned().map(fitted);
-        own.chain(served)
+        own.cloned()
+            .chain(served)
             .chain(self.extra.iter().cloned())
             .collect()
     }
@@ -296,14 +295,29 @@ fn usable(extra: Vec<ToolSpec>) -> Vec<ToolSpec> {
     kept
 }
 
+/// Our own tools as models get to know them, which never changes.
+fn own_specs() -> &'static HashMap<&'static str, ToolSpec> {
+    static SPECS: OnceLock<HashMap<&str, ToolSpec>> = OnceLock::new();
+    let spec = |tool: &'static OwnTool| {
+        let spec = ToolSpec {
+            name: tool.name.to_owned(),
+            description: tool.description.to_owned(),
+            parameters: arguments::schema(tool.fields).into(),
+        };
+        (tool.name, spec)
+    };
+    let all = || own::TOOLS.iter().chain([&skill::LOAD]);
+    SPECS.get_or_init(|| all().map(spec).collect())
+}
+
 /// With a description and a schema that every provider accepts.
 fn fitted(mut tool: ToolSpec) -> ToolSpec {
     let is_schema = tool
         .parameters
         .get("type")
         .is_some_and(|kind| kind == "object");
-    if !is_schema || tool.parameters.to_string().len() > LONGEST_SCHEMA {
-        tool.parameters = json!({ "type": "object" });
+    if !is_schema || tool.parameters.length() > LONGEST_SCHEMA {
+        tool.parameters = json!({ "type": "object" }).into();
     }
     if let Some((end, _)) = tool.description.char_indices().nth(LONGEST_DESCRIPTION) {
         tool.description.truncate(end);
@@ -325,7 +339,7 @@ mod tests {
         let tool = |name: &str, parameters: Value| ToolSpec {
             name: name.to_owned(),
             description: "ü".repeat(2_000),
-            parameters,
+            parameters: parameters.into(),
         };
         let schema = json!({ "type": "object", "properties": { "message": {} } });
         let kept = usable(vec![
@@ -343,10 +357,10 @@ mod tests {
         ]);
         let names: Vec<&str> = kept.iter().map(|tool| tool.name.as_str()).collect();
         assert_eq!(names, ["echo", "odd", "long"]);
-        assert_eq!(kept[0].parameters, schema);
+        assert_eq!(*kept[0].parameters, schema);
         assert_eq!(kept[0].description.chars().count(), LONGEST_DESCRIPTION);
-        assert_eq!(kept[1].parameters, json!({ "type": "object" }));
-        assert_eq!(kept[2].parameters, json!({ "type": "object" }));
+        assert_eq!(*kept[1].parameters, json!({ "type": "object" }));
+        assert_eq!(*kept[2].parameters, json!({ "type": "object" }));
         let many = (0..100)
             .map(|number| tool(&format!("t{number}"), json!({})))
             .collect();

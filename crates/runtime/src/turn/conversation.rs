@@ -1,6 +1,7 @@
 //! The model and its tools take turns until there is an answer (agent-runtime §9). What was done is kept
 //! before what comes next begins, so that whoever takes the turn up goes on from there (rulings 17).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -79,11 +80,11 @@ impl From<TurnError> for Stop {
 impl Conversation<'_> {
     /// The model's final answer; never blank.
     pub(super) async fn run(&mut self) -> Result<String, Stop> {
-        let tools = if self.offers_tools {
-            self.toolbox.specs()
-        } else {
-            Vec::new()
+        let tools = match self.offers_tools {
+            true => self.toolbox.specs(),
+            false => Arc::default(),
         };
+        let none: Arc<[ToolSpec]> = Arc::default();
         let rounds = if tools.is_empty() {
             0
         } else {
@@ -99,9 +100,9 @@ impl Conversation<'_> {
                 // Told with the results, so that the price of the last call is known before they are kept.
                 calls.remark = Some(NO_MORE_TOOLS);
             }
-            let tools = if is_last { &[] } else { tools.as_slice() };
+            let tools = if is_last { &none } else { &tools };
             self.run_tools(calls, tools).await?;
-            let reply = self.ask(round, tools.to_vec()).await?;
+            let reply = self.ask(round, tools).await?;
             if is_last || reply.tool_calls.is_empty() {
                 return Ok(spoken(reply)?);
             }
@@ -109,16 +110,16 @@ impl Conversation<'_> {
         }
     }
 
-    async fn ask(&mut self, round: u32, tools: Vec<ToolSpec>) -> Result<Reply, TurnError> {
+    async fn ask(&mut self, round: u32, tools: &Arc<[ToolSpec]>) -> Result<Reply, TurnError> {
         if !std::mem::take(&mut self.is_held) {
-            let worst = self.worst(&tools);
+            let worst = self.worst(tools);
             self.run.hold(worst).await?;
         }
         let request = Request {
             model: self.model_name.clone(),
             system: self.system.clone(),
             messages: self.messages.clone(),
-            tools,
+            tools: Arc::clone(tools),
             temperature: Some(self.config.temperature),
             max_tokens: self.config.max_tokens,
         };
@@ -318,9 +319,9 @@ pub(crate) fn worst_of(prices: &Prices, config: &Config, asked: &Asked<'_>) -> u
     /// For what providers put around an entry.
     const AROUND: usize = 16;
     let entries = messages.iter().map(|message| AROUND + bytes(message));
-    let offered = tools.iter().map(|tool| {
-        AROUND + tool.name.len() + tool.description.len() + tool.parameters.to_string().len()
-    });
+    let offered = tools
+        .iter()
+        .map(|tool| AROUND + tool.name.len() + tool.description.len() + tool.parameters.length());
     let input = system.len() + entries.sum::<usize>() + offered.sum::<usize>();
     let price = |model: &str| prices.worst(model, input as u64, max_tokens.into());
     let others = config.fallback_models.iter().map(String::as_str);

@@ -420,7 +420,7 @@ impl Runtime {
         let context_warning = context::warning(model, &system, &opening, config);
         let offered = match offers_tools && config.tool_rounds > 0 {
             true => toolbox.specs(),
-            false => Vec::new(),
+            false => Arc::default(),
         };
         Ok(Prepared {
             offers_tools,

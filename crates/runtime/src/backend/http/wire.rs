@@ -42,7 +42,11 @@ pub(super) fn tools(body: &Value) -> Vec<ToolSpec> {
         Some(ToolSpec {
             name: text(tool, "name")?,
             description: text(tool, "description").unwrap_or_default(),
-            parameters: tool.get("parameters").cloned().unwrap_or_else(|| json!({})),
+            parameters: tool
+                .get("parameters")
+                .cloned()
+                .unwrap_or_else(|| json!({}))
+                .into(),
         })
     });
     specs.collect()
