@@ -274,16 +274,14 @@ async fn a_tenants_budget_binds_what_is_asked_beside_turns() {
     // As much as those tokens could hold at least.
     let long = "x".repeat(2_000);
     let ours = |number: usize| {
-        let body = match number % 2 {
-            0 => {
-                json!({"user_id": "acme", "messages": [{"role": "user", "content": long}], "keep_recent": 0})
-            }
-            _ => json!({"user_id": "acme", "prompt": long}),
-        };
-        let path = if number % 2 == 0 {
-            "/compact"
+        let (path, body) = if number.is_multiple_of(2) {
+            let said = json!([{"role": "user", "content": long}]);
+            (
+                "/compact",
+                json!({"user_id": "acme", "messages": said, "keep_recent": 0}),
+            )
         } else {
-            "/llm-task"
+            ("/llm-task", json!({"user_id": "acme", "prompt": long}))
         };
         let caller = crew.api.stranger();
         async move { caller.post(path, body).await }

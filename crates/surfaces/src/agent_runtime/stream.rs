@@ -276,3 +276,47 @@ pub(super) async fn stream(
     asked.turn.may_lack_task = true;
     answer(&daemon, asked).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_put_together_and_has_a_bound() {
+        let feed = Feed::default();
+        feed.heard("One ");
+        feed.heard("two");
+        assert_eq!(feed.state().text, "One two");
+        let (_, is_last) = feed.state().take().unwrap().remove(0);
+        assert!(!is_last && feed.state().text.is_empty());
+        assert!(feed.state().take().is_none(), "nothing has happened since");
+
+        let piece = "x".repeat(MOST / 4);
+        for _ in 0..9 {
+            feed.heard(&piece);
+        }
+        assert!(feed.state().text.len() <= MOST);
+        let (_, is_last) = feed.state().take().unwrap().remove(0);
+        assert!(is_last, "the reader is cut off");
+    }
+
+    #[test]
+    fn nothing_is_kept_for_a_reader_that_has_left() {
+        let feed = Arc::new(Feed::default());
+        feed.heard("One ");
+        drop(Reader {
+            feed: feed.clone(),
+            stage: Stage::Talk,
+        });
+        feed.heard("two");
+        assert_eq!(feed.state().text, "");
+    }
+
+    #[test]
+    fn a_turn_that_breaks_off_ends_its_feed() {
+        let feed = Arc::new(Feed::default());
+        drop(Speaker(feed.clone()));
+        let start = feed.state().start();
+        assert!(matches!(start, Some(Err(TurnError::Internal { .. }))));
+    }
+}
