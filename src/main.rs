@@ -10,6 +10,7 @@ mod logs;
 mod runtime;
 mod serve;
 mod signals;
+mod telemetry;
 mod timeline;
 mod welcome;
 

@@ -16,7 +16,7 @@ use stationmaster_model::{Client, Config as ModelConfig, Prices, Provider, Retry
 use stationmaster_peer::{Peer, PeerConfig};
 use stationmaster_runtime::{
     AgentIdentity, Backend, Config, HttpBackend, Journal, KernelLedger, Ledger, LocalBackend,
-    Observer, Parts, PostingLedger, Runtime, SendRequest, TurnError, Workspace,
+    Observer, Parts, PostingLedger, Runtime, SendRequest, Tracer, TurnError, Workspace,
 };
 use stationmaster_store::Clock;
 use stationmaster_surfaces::agent_runtime::Hooks;
@@ -38,6 +38,8 @@ pub(crate) struct Surroundings<'a> {
     pub owner: &'a str,
     pub tasks: &'a TaskTracker,
     pub observer: Option<Arc<dyn Observer>>,
+    /// Where traces are collected.
+    pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// The model that thinks, as `provider/model`; `None` when none does.
@@ -67,6 +69,7 @@ pub(crate) fn build(settings: &Settings, around: &Surroundings<'_>) -> Result<Ru
         .map_or_else(Clock::default, Clock::moved_by);
     let mut config = Config::new(model.map_or_else(String::new, |model| model.model.clone()));
     if let Some(model) = model {
+        config.provider = Some(model.provider.to_string());
         config.models_by_role.clone_from(&model.by_role);
         config.fallback_models.clone_from(&model.fallbacks);
         config.cheap_model.clone_from(&model.cheap);
@@ -86,6 +89,7 @@ pub(crate) fn build(settings: &Settings, around: &Surroundings<'_>) -> Result<Ru
         workspace,
         prices: prices(model)?,
         observer: around.observer.clone(),
+        tracer: around.tracer.clone(),
         clock: Arc::new(move || clock.now().to_calendar()),
         config,
     }))

@@ -19,6 +19,7 @@ use stationmaster_runtime::Observer;
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
 use stationmaster_surfaces::agent_runtime::{self, Hooks};
 use stationmaster_surfaces::{Surfaces, system};
+use stationmaster_telemetry::Exporter;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +28,7 @@ use crate::config::{ModelSettings, Part, Secrets, Settings, make_private_dir, op
 use crate::console;
 use crate::runtime::{self, LocalDaemon, Surroundings};
 use crate::signals::StopSignals;
+use crate::telemetry;
 
 /// How long parts may take to stop.
 const STOP: Duration = Duration::from_secs(20);
@@ -104,6 +106,7 @@ async fn serve(
             .map(ToString::to_string)
             .unwrap_or_default()
     );
+    let traces = telemetry::start(settings, &owner)?;
     let runtime = runtime::build(
         settings,
         &Surroundings {
@@ -112,6 +115,7 @@ async fn serve(
             owner: &owner,
             tasks: &tasks,
             observer,
+            tracer: traces.as_ref().map(Exporter::tracer),
         },
     )?;
     let app = App {
@@ -234,6 +238,10 @@ async fn serve(
     if tokio::time::timeout(STOP, tasks.wait()).await.is_err() {
         tracing::warn!("some parts did not stop in time");
     }
+    // After the turns, whose ends are its last spans.
+    if let Some(traces) = traces {
+        traces.stop(telemetry::LAST).await;
+    }
     Ok(())
 }
 
@@ -351,6 +359,7 @@ fn record_metrics() -> Result<PrometheusHandle> {
     stationmaster_dispatch::describe_metrics();
     stationmaster_runtime::describe_metrics();
     agent_runtime::describe_metrics();
+    stationmaster_telemetry::describe_metrics();
     Ok(handle)
 }
 

@@ -7,6 +7,7 @@ mod dispatch;
 mod model;
 mod secrets;
 mod source;
+mod telemetry;
 mod utilities;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ pub(crate) use dispatch::{GivenPace, PATIENCE};
 pub(crate) use model::ModelSettings;
 pub(crate) use secrets::{Secrets, make_private_dir, open_private_file};
 use source::Source;
+use telemetry::TelemetrySettings;
 pub(crate) use utilities::UtilitySettings;
 
 /// What the command line says; it wins over everything else.
@@ -63,6 +65,8 @@ pub(crate) struct Settings {
     pub zone: TimeZone,
     /// Of the dispatcher that polls `backend_url`.
     pub pace: Pace,
+    /// Where traces of turns are sent; `None`: nowhere.
+    pub telemetry: Option<TelemetrySettings>,
     source: Source,
 }
 
@@ -143,6 +147,7 @@ impl Settings {
             runtime,
             rates: rates(&source)?,
             machine,
+            telemetry: TelemetrySettings::read(&source)?,
             zone: zone(&source)?,
             mcp: Mcp {
                 allowed_hosts: source.list("MCP_ALLOWED_HOSTS"),

@@ -10,6 +10,7 @@
 //! | [`Backend`] | tasks, messages, documents, as one agent sees them | [`LocalBackend`], [`HttpBackend`] |
 //! | [`Ledger`] | which turns were asked for, and their end | [`KernelLedger`], [`PostingLedger`] |
 //! | [`Observer`] | watches turns happen | whoever wants to |
+//! | [`Tracer`] | makes a trace of each turn | whoever collects them |
 //!
 //! What must stay true: nothing is posted but a non-empty answer of the model, once per key; a
 //! tool call that goes wrong is told to the model and never ends the turn; ids and the tenant come
@@ -27,6 +28,7 @@ mod model;
 mod observe;
 mod session;
 mod tools;
+mod tracer;
 mod turn;
 mod usage;
 mod workspace;
@@ -41,14 +43,15 @@ pub use backend::{
 };
 pub use ledger::{
     Answered, Begun, CallResult, Finished, Gate, Held, Journal, JournalLimits, Keyed, Ledger,
-    NewCall, NewRun, OpenRun, Pause, Place, PostingLedger, Step, TakenUp,
+    ModelCall, NewCall, NewRun, OpenRun, Pause, Place, PostingLedger, Step, TakenUp,
 };
-pub use local::{KernelLedger, LocalBackend};
+pub use local::{Deed, KernelLedger, LocalBackend, Trace, TraceStep};
 pub use model::Model;
 pub use observe::{Observer, TurnEvent, TurnEventKind, describe_metrics};
 pub use session::{AgentIdentity, SessionKey, SessionKeyError};
 pub use stationmaster_model::Listener;
 pub use tools::own_tool_names;
+pub use tracer::{ModelSpan, ToolSpan, TraceParent, Tracer, TurnEnd, TurnHead, TurnTrace};
 pub use turn::{
     Clock, Config, Ended, Follower, HistoryEntry, HistoryRole, Outcome, Parts, Runtime,
     SendRequest, Spent, ToolCallRecord, TurnError,

@@ -7,6 +7,7 @@ use metrics::{counter, histogram};
 
 use crate::ledger::Pause;
 use crate::tools::metric_name;
+use crate::tracer::{TurnEnd, TurnTrace};
 use crate::turn::{Outcome, Spent, TurnError};
 use crate::{AgentIdentity, TaskRef};
 
@@ -96,6 +97,7 @@ pub fn describe_metrics() {
 /// Tells one turn's story.
 pub(crate) struct Recorder {
     observer: Option<Arc<dyn Observer>>,
+    trace: Option<Box<dyn TurnTrace>>,
     trace_id: String,
     agent: AgentIdentity,
 }
@@ -103,13 +105,22 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(
         observer: Option<Arc<dyn Observer>>,
+        trace: Option<Box<dyn TurnTrace>>,
         trace_id: String,
         agent: AgentIdentity,
     ) -> Self {
         Self {
             observer,
+            trace,
             trace_id,
             agent,
+        }
+    }
+
+    /// Does this where traces are collected.
+    pub(crate) fn traced(&self, tell: impl FnOnce(&dyn TurnTrace)) {
+        if let Some(trace) = &self.trace {
+            tell(&**trace);
         }
     }
 
@@ -126,6 +137,7 @@ impl Recorder {
 
     pub(crate) fn started(&self, task: &TaskRef, preview: &str) {
         tracing::debug!(trace_id = self.trace_id, agent = %self.agent.role, task = task.id, "turn started");
+        self.traced(|trace| trace.has_task(&task.id));
         self.tell(TurnEventKind::Started {
             task: task.clone(),
             preview: preview.to_owned(),
@@ -194,6 +206,7 @@ impl Recorder {
             ms = took.as_millis(),
             "turn answered"
         );
+        self.traced(|trace| trace.ended(&TurnEnd::Answered(outcome)));
         self.tell(TurnEventKind::ReplyPosted {
             task_id: outcome.task_id.clone(),
             message_id: outcome.message_id.clone(),
@@ -212,6 +225,7 @@ impl Recorder {
             approval = pause.approval_id,
             "turn paused"
         );
+        self.traced(|trace| trace.ended(&TurnEnd::Paused(pause)));
         self.tell(TurnEventKind::Paused {
             task_id: pause.task_id.clone(),
             approval_id: pause.approval_id.clone(),
@@ -221,6 +235,7 @@ impl Recorder {
 
     pub(crate) fn replayed(&self, outcome: &Outcome, took: Duration) {
         self.ended("replayed", took);
+        self.traced(|trace| trace.ended(&TurnEnd::Replayed(outcome)));
         self.tell(TurnEventKind::Replayed {
             task_id: outcome.task_id.clone(),
         });
@@ -236,6 +251,7 @@ impl Recorder {
             reason = %error,
             "turn failed"
         );
+        self.traced(|trace| trace.ended(&TurnEnd::Failed(error)));
         let (code, message) = (error.code(), error.to_string());
         self.tell(TurnEventKind::Failed {
             code,

@@ -35,6 +35,7 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0030_standup_report",
     "0031_turn",
     "0032_tenant_budget",
+    "0033_trace",
 ];
 
 /// Runs what is missing. The caller has begun a transaction and commits it; `script` runs a text

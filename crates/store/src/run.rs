@@ -1,7 +1,7 @@
 //! Runs.
 
 use stationmaster_kernel::lease::{Fence, Lease};
-use stationmaster_kernel::run::{Run, RunFilter, Runs, Spend, Status};
+use stationmaster_kernel::run::{Run, RunFilter, Runs, Spend, Status, TraceFilter};
 use stationmaster_kernel::{
     ApprovalId, Handle as Name, Position, Result, RunId, TaskId, TenantId, Timestamp,
 };
@@ -38,8 +38,8 @@ impl Runs for Handle<'_> {
         self.execute(
             "INSERT INTO run (position, id, tenant, agent, idempotency_key, task, status, model, input_tokens, \
              output_tokens, cost_microusd, error, answer, started_at, ended_at, lease_owner, lease_until, \
-             lease_fence, due_at, detail, waits_for) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-             ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+             lease_fence, due_at, detail, waits_for, trace, workspace) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
+             ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
             params![
                 run.position.0,
                 run.id.as_str(),
@@ -62,6 +62,8 @@ impl Runs for Handle<'_> {
                 run.due_at.map(|at| at.0),
                 detail.as_ref(),
                 run.waits_for.as_ref().map(ApprovalId::as_str),
+                run.detail.trace.as_ref(),
+                run.detail.workspace.as_ref(),
             ],
         )
         .map(drop)
@@ -148,6 +150,61 @@ impl Runs for Handle<'_> {
             .map(read)
             .collect()
     }
+
+    fn retrace_run(&mut self, run: &Run) -> Result<()> {
+        self.execute(
+            "UPDATE run SET trace = ?2, workspace = ?3 WHERE id = ?1",
+            params![
+                run.id.as_str(),
+                run.detail.trace.as_ref(),
+                run.detail.workspace.as_ref(),
+            ],
+        )
+        .map(drop)
+    }
+
+    fn run_of_trace(&mut self, tenant: &TenantId, trace: &str) -> Result<Option<Run>> {
+        self.one(
+            select!("WHERE tenant = ?1 AND trace = ?2 ORDER BY position DESC LIMIT 1"),
+            params![tenant.as_str(), trace],
+            read,
+        )
+    }
+
+    fn traced_runs(
+        &mut self,
+        tenant: &TenantId,
+        filter: &TraceFilter,
+        offset: u32,
+        limit: u32,
+    ) -> Result<Vec<Run>> {
+        let mut select = Select::new(select!(""));
+        narrow_to_traces(&mut select, tenant, filter);
+        select.push(
+            "ORDER BY started_at DESC, position DESC LIMIT ? OFFSET ?",
+            params![limit, offset],
+        );
+        self.all(&select, read)
+    }
+
+    fn traced_run_count(&mut self, tenant: &TenantId, filter: &TraceFilter) -> Result<u64> {
+        let mut select = Select::new("SELECT COUNT(*) FROM run");
+        narrow_to_traces(&mut select, tenant, filter);
+        let (sql, params) = select.parts();
+        self.number(sql, params)
+    }
+}
+
+fn narrow_to_traces<'a>(select: &mut Select<'a>, tenant: &'a TenantId, filter: &'a TraceFilter) {
+    select
+        .push(
+            // The lower bound is always given: without one a planner may take another index.
+            "WHERE workspace IS NOT NULL AND tenant = ? AND started_at >= ?",
+            params![tenant.as_str(), filter.from.map_or(i64::MIN, |at| at.0)],
+        )
+        .filter("AND agent = ?", filter.agent.as_ref().map(Name::as_str))
+        .filter("AND workspace = ?", filter.workspace.as_ref())
+        .filter("AND started_at <= ?", filter.until.map(|at| at.0));
 }
 
 fn narrow<'a>(select: &mut Select<'a>, filter: &'a RunFilter) {

@@ -91,6 +91,8 @@ async fn a_turn_waits_for_an_approval_and_goes_on_after_a_restart() {
     assert_eq!(owner.items("documents").await.len(), 0);
     assert_eq!(paused(&api, asked.clone()).await, waits);
     assert_eq!(model.request_count(), 1);
+    let traces = api.stranger().get("/traces?tenant_id=acme").await.ok();
+    assert_eq!(traces["traces"][0]["status"], "pending_approval");
 
     api.server.kill();
     let mut api = start(&model, &directory);
@@ -111,6 +113,24 @@ async fn a_turn_waits_for_an_approval_and_goes_on_after_a_restart() {
     assert_eq!(owner.items("documents").await.len(), 1);
     assert_eq!(owner.items("tasks?title=Sub").await.len(), 1);
     assert_eq!(model.request_count(), 2, "nothing is paid twice");
+    // Its trace tells the wait, and nothing twice.
+    let path = "/traces?tenant_id=acme&agent_role=writer";
+    let traces = api.stranger().get(path).await.ok();
+    assert_eq!(traces["total"], 1, "{traces}");
+    let path = format!("/traces/{}?tenant_id=acme", traces["traces"][0].text("id"));
+    let trace = api.stranger().get(&path).await.ok();
+    let steps = trace["steps"].as_array().unwrap();
+    let kinds: Vec<String> = steps.iter().map(|step| step.text("type")).collect();
+    let call = ["tool_call", "tool_result"];
+    let expected = [&["llm_call"], &call[..], &call[..1], &call, &["llm_call"]].concat();
+    assert_eq!(kinds, expected, "{trace}");
+    let waited = &steps[3]["data"];
+    assert_eq!(waited["toolName"], "create_document");
+    assert_eq!(waited["permitted"], false);
+    let why = waited.text("permissionReason");
+    assert_eq!(why, format!("waits for approval {id}"));
+    assert_eq!(steps[4]["data"]["permitted"], true);
+    assert_eq!(trace["status"], "completed");
     // The approval is used up, and the call that it was for has run.
     let request = api
         .operator()

@@ -259,3 +259,13 @@ async fn eight_turns_at_once_with_one_new_title_share_one_task_of_the_backend() 
     }
     assert_eq!(pair.send(turn(json!({}))).await.ok()["task_id"], ids[0]);
 }
+
+#[tokio::test]
+async fn a_runtime_that_keeps_nothing_has_no_traces_to_show() {
+    let pair = Pair::start();
+    pair.send(turn(json!({}))).await.ok();
+    let caller = pair.runtime.stranger();
+    for path in ["/traces?tenant_id=acme", "/traces/x?tenant_id=acme"] {
+        refused(&caller.get(path).await, 404, "trace_not_found");
+    }
+}

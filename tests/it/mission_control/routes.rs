@@ -116,6 +116,8 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("post", "/budget", Daemon),
     ("get", "/budget", Daemon),
     ("get", "/budget/check", Daemon),
+    ("get", "/traces", Daemon),
+    ("get", "/traces/{id}", Daemon),
 ];
 
 fn start() -> Api {

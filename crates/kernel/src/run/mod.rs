@@ -9,6 +9,7 @@ mod report;
 mod step;
 mod take_up;
 mod tool;
+mod trace;
 mod turn;
 
 use std::time::Duration;
@@ -21,7 +22,8 @@ pub use report::{
 pub use step::{NewStep, StepKind, TurnStep, TurnSteps, hold, keep};
 pub use take_up::{abandoned, take_up, wake};
 pub use tool::{Done, NewToolCall, Start, finish_tool, start_tool};
-pub use turn::{Begun, Ending, NewRun, begin, end, renew};
+pub use trace::{TraceFilter, Traced, trace, traces};
+pub use turn::{Begun, Ending, NewRun, NewTrace, begin, end, renew};
 
 use crate::budget::Booked;
 use crate::lease::Lease;
@@ -175,6 +177,12 @@ pub struct Detail {
     pub may_pass_cap: bool,
     /// Which trace it is in.
     pub trace: Option<String>,
+    /// What of the tenant's work it belongs to, as its caller named it; there where `trace` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// Whose models it asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     pub booked: Booked,
     /// `None`: it never changed.
     pub updated_at: Option<Timestamp>,
@@ -261,4 +269,32 @@ pub trait Runs {
     /// # Errors
     /// Whatever the store meets.
     fn runs_waiting_for(&mut self, approval: &ApprovalId) -> Result<Vec<Run>>;
+
+    /// Lets the run be found by the trace that it is in now.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn retrace_run(&mut self, run: &Run) -> Result<()>;
+
+    /// The latest of the runs in this trace.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn run_of_trace(&mut self, tenant: &TenantId, trace: &str) -> Result<Option<Run>>;
+
+    /// Runs that are in a trace, the last begun first.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn traced_runs(
+        &mut self,
+        tenant: &TenantId,
+        filter: &TraceFilter,
+        offset: u32,
+        limit: u32,
+    ) -> Result<Vec<Run>>;
+
+    /// # Errors
+    /// Whatever the store meets.
+    fn traced_run_count(&mut self, tenant: &TenantId, filter: &TraceFilter) -> Result<u64>;
 }

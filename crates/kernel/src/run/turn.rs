@@ -21,12 +21,23 @@ pub struct NewRun {
     pub task: Option<TaskId>,
     /// What the first call of a model may cost at most.
     pub worst: MicroUsd,
-    pub trace: Option<String>,
+    pub trace: Option<NewTrace>,
     pub model: String,
     /// Which instance works on it.
     pub owner: String,
     /// How long it may go without renewing.
     pub lease: Duration,
+}
+
+/// Which trace a turn is in, and what such are looked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTrace {
+    /// The caller's own, which several turns may share, or a new one.
+    pub id: String,
+    /// What of the tenant's work it belongs to, as its caller named it.
+    pub workspace: String,
+    /// Whose models it asks.
+    pub provider: Option<String>,
 }
 
 /// What asking for a turn came to.
@@ -86,7 +97,7 @@ pub fn begin(tx: &mut dyn Tx, who: &Principal, new: &NewRun) -> Result<Begun> {
         None => (blank(tx, tenant, handle, new)?, true),
     };
     run.task.clone_from(&new.task);
-    run.detail.trace.clone_from(&new.trace);
+    let is_retraced = enter_trace(&mut run, new.trace.as_ref());
     run.status = Status::Running;
     run.error = None;
     run.ended_at = None;
@@ -97,9 +108,24 @@ pub fn begin(tx: &mut dyn Tx, who: &Principal, new: &NewRun) -> Result<Begun> {
         step::add(tx, &run.id, StepKind::Request, None, new.request.clone())?;
     } else {
         super::save(tx, &mut run)?;
+        if is_retraced {
+            tx.retrace_run(&run)?;
+        }
     }
     event::record(tx, who, &run.tenant, Happening::RunStarted(run.clone()))?;
     Ok(Begun::Ours(run))
+}
+
+/// Puts the run into this trace; tells whether it was in another one, or in none.
+fn enter_trace(run: &mut Run, new: Option<&NewTrace>) -> bool {
+    let (trace, workspace, provider) = match new.cloned() {
+        Some(new) => (Some(new.id), Some(new.workspace), new.provider),
+        None => (None, None, None),
+    };
+    let detail = &mut run.detail;
+    let is_new = (&detail.trace, &detail.workspace) != (&trace, &workspace);
+    (detail.trace, detail.workspace, detail.provider) = (trace, workspace, provider);
+    is_new
 }
 
 /// Refuses a turn of an agent that is held up or has no money left.

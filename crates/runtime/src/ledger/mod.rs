@@ -26,7 +26,7 @@ use crate::turn::{Outcome, SendRequest, Spent, TurnError};
 
 pub use journal::{Journal, JournalLimits};
 pub use posting::PostingLedger;
-pub use step::{Answered, CallResult, Place, Step};
+pub use step::{Answered, CallResult, ModelCall, Place, Step};
 
 /// A turn about to start.
 #[derive(Debug, Clone)]
@@ -36,6 +36,10 @@ pub struct NewRun {
     /// is always new.
     pub key: Option<String>,
     pub trace_id: String,
+    /// What of the tenant's work the turn belongs to, as its caller named it.
+    pub workspace: String,
+    /// Whose models it asks.
+    pub provider: Option<String>,
     /// What is asked, for whoever takes the turn up.
     pub request: SendRequest,
     pub task_id: String,

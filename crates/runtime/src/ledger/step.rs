@@ -1,7 +1,9 @@
 //! What a turn has done so far, as it is kept (rulings 17).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
-use stationmaster_model::ToolCall;
+use stationmaster_model::{Reply, Stop, ToolCall};
 
 use crate::turn::{Spent, ToolCallRecord};
 
@@ -33,6 +35,34 @@ pub struct Answered {
     pub model: String,
     /// What all calls of models used by then.
     pub spent: Spent,
+    #[serde(default)]
+    pub call: ModelCall,
+}
+
+/// How one call of a model went; what it used is in [`Spent`], and when it ended is when it was kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelCall {
+    pub duration_ms: u64,
+    /// Of the output tokens, those spent on thinking.
+    pub reasoning_tokens: u64,
+    /// Why it stopped: `stop`, `tool_calls` or `length`; empty where that is not known.
+    pub finish: String,
+}
+
+impl ModelCall {
+    pub(crate) fn of(reply: &Reply, took: Duration) -> Self {
+        Self {
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            reasoning_tokens: reply.usage.reasoning_tokens,
+            finish: match reply.stop {
+                Stop::End => "stop",
+                Stop::ToolCalls => "tool_calls",
+                Stop::Length => "length",
+            }
+            .to_owned(),
+        }
+    }
 }
 
 /// What a call came to.

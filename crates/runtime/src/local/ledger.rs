@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use stationmaster_access::Database;
 use stationmaster_kernel::run::{
-    self, Done, Ending, NewStep, NewToolCall, Run, Spend, Start, StepKind, TurnStep,
+    self, Done, Ending, NewStep, NewToolCall, NewTrace, Run, Spend, Start, StepKind, TurnStep,
 };
 use stationmaster_kernel::{
     ApprovalId, Error, Kind, MicroUsd, Principal, Result, RunId, TaskId, TenantId, Timestamp,
@@ -151,7 +151,11 @@ impl Ledger for KernelLedger {
             request: serde_json::to_string(&new.request).map_err(steps::unreadable)?,
             task: task(new.task_id),
             worst: MicroUsd(new.worst),
-            trace: Some(new.trace_id),
+            trace: Some(NewTrace {
+                id: new.trace_id,
+                workspace: new.workspace,
+                provider: new.provider,
+            }),
             model: new.model,
             owner: self.owner.clone(),
             lease: LEASE,

@@ -4,9 +4,11 @@
 mod backend;
 mod ledger;
 mod steps;
+mod trace;
 
 pub use backend::LocalBackend;
 pub use ledger::KernelLedger;
+pub use trace::{Deed, Trace, TraceStep};
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ pub(super) fn told(steps: Vec<TurnStep>) -> Vec<Step> {
         .collect()
 }
 
-fn one(step: TurnStep) -> Result<Step, serde_json::Error> {
+pub(super) fn one(step: TurnStep) -> Result<Step, serde_json::Error> {
     Ok(match step.kind {
         StepKind::Request | StepKind::Waits => Step::Waited {
             approval: step.body,

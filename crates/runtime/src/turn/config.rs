@@ -11,6 +11,7 @@ use crate::backend::Backend;
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::observe::Observer;
+use crate::tracer::Tracer;
 use crate::workspace::Workspace;
 
 /// Tells the time of day that prompts show.
@@ -26,6 +27,7 @@ pub struct Parts {
     pub workspace: Workspace,
     pub prices: Prices,
     pub observer: Option<Arc<dyn Observer>>,
+    pub tracer: Option<Arc<dyn Tracer>>,
     pub clock: Clock,
     pub config: Config,
 }
@@ -35,6 +37,8 @@ pub struct Parts {
 pub struct Config {
     /// Asked in the turns of every role without a model of its own, as the provider spells it.
     pub model: String,
+    /// Whose models these are, for traces.
+    pub provider: Option<String>,
     /// The models of roles that have their own.
     pub models_by_role: HashMap<String, String>,
     /// Asked where that one gives no answer, in this order.
@@ -66,6 +70,7 @@ impl Config {
     pub fn new(model: impl Into<String>) -> Self {
         Self {
             model: model.into(),
+            provider: None,
             models_by_role: HashMap::new(),
             fallback_models: Vec::new(),
             cheap_model: None,

@@ -10,10 +10,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::progress::{Calls, replay};
 use super::{Config, Follower, Spent, ToolCallRecord, TurnError, preview};
-use crate::ledger::{Answered, CallResult, Gate, NewCall, OpenRun, Pause, Place};
+use crate::ledger::{Answered, CallResult, Gate, ModelCall, NewCall, OpenRun, Pause, Place};
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Answer, Toolbox, kept_arguments};
+use crate::tracer::{ModelSpan, ToolSpan};
 
 const NO_MORE_TOOLS: &str = "The limit of tool calls for this turn is reached. Give your final answer now, without calling any tool.";
 
@@ -36,6 +37,8 @@ pub(super) struct Conversation<'a> {
     pub(super) known: &'a mut Spent,
     /// The model that answered last, which is the one asked for or a fallback.
     pub(super) answered_by: String,
+    /// How the call went that gave the last answer.
+    pub(super) last_call: ModelCall,
     pub(super) tool_calls: Vec<ToolCallRecord>,
     /// What the next call of the model may cost is held already.
     pub(super) is_held: bool,
@@ -125,10 +128,26 @@ impl Conversation<'_> {
         };
         let began = Instant::now();
         let asked = timeout_at(self.deadline, self.complete(request)).await;
-        let reply = asked.map_err(|_| TurnError::Deadline)??;
+        let took = began.elapsed();
+        let result = asked.map_err(|_| TurnError::Deadline);
+        let result = result.and_then(|result| result.map_err(TurnError::from));
+        self.recorder.traced(|trace| {
+            trace.model_called(&ModelSpan {
+                round,
+                model: &self.model_name,
+                max_tokens: self.config.max_tokens,
+                temperature: self.config.temperature,
+                system: &self.system,
+                messages: &self.messages,
+                result: result.as_ref(),
+                took,
+            });
+        });
+        let reply = result?;
         self.spent.add(&reply, self.prices);
         self.answered_by.clone_from(&reply.model);
-        self.recorder.model_called(round, &reply, began.elapsed());
+        self.recorder.model_called(round, &reply, took);
+        self.last_call = ModelCall::of(&reply, took);
         Ok(reply)
     }
 
@@ -168,6 +187,7 @@ impl Conversation<'_> {
             tool_calls: reply.tool_calls,
             model: reply.model,
             spent: *self.spent,
+            call: self.last_call.clone(),
         };
         self.run.answered(answer.clone()).await?;
         self.messages.push(Message::Assistant {
@@ -228,6 +248,15 @@ impl Conversation<'_> {
         let shown = preview(&call.name);
         self.recorder
             .tool_called(&shown, answer.ok, took, &answer.summary);
+        self.recorder.traced(|trace| {
+            trace.tool_called(&ToolSpan {
+                call,
+                ok: answer.ok,
+                summary: &answer.summary,
+                content: &answer.content,
+                took,
+            });
+        });
         let record = ToolCallRecord {
             name: shown,
             arguments: kept_arguments(&call.arguments),

@@ -15,11 +15,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::SessionKey;
 use crate::backend::{BackendError, NewDocument, NewMessage, TaskRef};
-use crate::ledger::{Begun, Finished, Keyed, NewRun, OpenRun, Pause, TakenUp};
+use crate::ledger::{Begun, Finished, Keyed, ModelCall, NewRun, OpenRun, Pause, TakenUp};
 use crate::mcp::{Hub, Offer};
 use crate::model::Model;
 use crate::observe::Recorder;
 use crate::tools::{Caller, Toolbox};
+use crate::tracer::{TraceParent, TurnEnd, TurnHead};
 use crate::usage::{Tally, Usage};
 use crate::workspace::{Prompt, PromptRequest, Workspace};
 use conversation::{Conversation, Stop};
@@ -81,7 +82,10 @@ fn told_again(known: Begun, recorder: &Recorder, began: Instant) -> Option<Ended
             recorder.replayed(&outcome, began.elapsed());
             Some(Ended::Replayed(outcome))
         }
-        Begun::Paused(pause) => Some(Ended::Paused(pause)),
+        Begun::Paused(pause) => {
+            recorder.traced(|trace| trace.ended(&TurnEnd::Paused(&pause)));
+            Some(Ended::Paused(pause))
+        }
     }
 }
 
@@ -167,7 +171,7 @@ impl Runtime {
         let began = Instant::now();
         let session = request::session(&request)?;
         let trace_id = request::trace_id(&request);
-        let recorder = self.recorder(&session, &trace_id);
+        let recorder = self.recorder(&request, &session, &trace_id);
         let default_task = self.parts.config.default_task.as_deref();
         let result = match Turn::check(&request, session, trace_id, default_task) {
             Ok(turn) => self.begin(&turn, began, &recorder, follower).await,
@@ -191,7 +195,7 @@ impl Runtime {
         };
         let session = request::session(&request)?;
         let trace_id = request::trace_id(&request);
-        let recorder = self.recorder(&session, &trace_id);
+        let recorder = self.recorder(&request, &session, &trace_id);
         let default_task = self.parts.config.default_task.as_deref();
         let result = match Turn::check(&request, session, trace_id, default_task) {
             Ok(turn) => self.go_on(&turn, began, &recorder, run).await,
@@ -206,9 +210,25 @@ impl Runtime {
         result.map(Some)
     }
 
-    fn recorder(&self, session: &SessionKey, trace_id: &str) -> Recorder {
-        let observer = self.parts.observer.clone();
-        Recorder::new(observer, trace_id.to_owned(), session.agent().clone())
+    fn recorder(&self, request: &SendRequest, session: &SessionKey, trace_id: &str) -> Recorder {
+        let Parts {
+            observer,
+            tracer,
+            config,
+            ..
+        } = &*self.parts;
+        let agent = session.agent();
+        let trace = tracer.as_ref().map(|tracer| {
+            let parent = request.traceparent.as_deref();
+            tracer.begin(&TurnHead {
+                trace_id,
+                parent: parent.and_then(TraceParent::parse),
+                agent,
+                provider: config.provider.as_deref(),
+                model: config.model_of(agent.role.as_str()),
+            })
+        });
+        Recorder::new(observer.clone(), trace, trace_id.to_owned(), agent.clone())
     }
 
     /// Looks for an earlier turn with the key, and else begins one.
@@ -233,6 +253,8 @@ impl Runtime {
             session: turn.session.clone(),
             key: turn.key.clone(),
             trace_id: turn.trace_id.clone(),
+            workspace: turn.workspace.clone(),
+            provider: config.provider.clone(),
             request: turn.kept.clone(),
             task_id: prepared.task.id.clone(),
             model: prepared.model.clone(),
@@ -371,6 +393,7 @@ impl Runtime {
             messages: opening,
             spent,
             known,
+            last_call: ModelCall::default(),
             tool_calls: Vec::new(),
             is_held: talk.is_held,
             offers_tools,
@@ -379,6 +402,7 @@ impl Runtime {
         };
         let response = conversation.run().await?;
         let (model, tool_calls) = (conversation.answered_by, conversation.tool_calls);
+        let last_call = conversation.last_call;
         let outcome = Outcome {
             trace_id: turn.trace_id.clone(),
             task_id: task.id,
@@ -387,6 +411,7 @@ impl Runtime {
             spent: *spent,
             tool_calls,
             context_warning,
+            last_call,
             ..Outcome::default()
         };
         Ok(posts(turn, outcome))

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stationmaster_model::{Prices, Reply, Usage};
 
+use crate::ledger::ModelCall;
+
 /// A turn that was answered. It can be stored, so that the same key gives the same answer again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -25,6 +27,9 @@ pub struct Outcome {
     pub tool_calls: Vec<ToolCallRecord>,
     /// Set when the conversation nears the model's limit.
     pub context_warning: Option<String>,
+    /// The call that gave the answer.
+    #[serde(default)]
+    pub last_call: ModelCall,
 }
 
 /// What all model calls of a turn used together.

@@ -13,6 +13,8 @@ use crate::backend::{NewThread, TaskChoice};
 /// Longer keys would not fit into a backend's 255 characters once a suffix is added.
 const LONGEST_KEY: usize = 200;
 const PREVIEW: usize = 120;
+/// Where a turn belongs whose caller names nothing.
+const USUAL_WORKSPACE: &str = "default";
 const KICKOFF_NOTE: &str =
     "Start with a short plan: the goal, the first steps, and what you need to know.";
 
@@ -40,6 +42,9 @@ pub struct SendRequest {
     pub trace_id: Option<String>,
     /// Where no task is given, the turn does without: it has no tools, and its reply is posted nowhere.
     pub may_lack_task: bool,
+    /// The header of this name: what the request is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// One earlier message.
@@ -75,6 +80,8 @@ pub(super) struct Turn {
     pub(super) plan_title: Option<String>,
     pub(super) system_prompt: Option<String>,
     pub(super) timezone: Option<String>,
+    /// What of the tenant's work it belongs to.
+    pub(super) workspace: String,
     /// A look at what is to be done, and not a message of anybody's.
     pub(super) is_heartbeat: bool,
     /// All of the above as it can be kept, for whoever takes the turn up.
@@ -139,6 +146,7 @@ impl Turn {
             plan_title: kickoff.then(|| title.unwrap_or_else(|| "Plan".to_owned())),
             system_prompt: metadata.text("system_prompt")?,
             timezone: metadata.text("timezone")?,
+            workspace: workspace(&metadata)?,
             is_heartbeat: request
                 .metadata
                 .get("type")
@@ -206,6 +214,17 @@ fn key(request: &SendRequest, metadata: &Metadata<'_>) -> Result<Option<String>,
         }
         given => Ok(given.map(|(_, key)| key)),
     }
+}
+
+/// What traces are looked for by, so it must fit an index.
+fn workspace(metadata: &Metadata<'_>) -> Result<String, TurnError> {
+    let name = metadata.text("workspace_id")?;
+    let name = name.unwrap_or_else(|| USUAL_WORKSPACE.to_owned());
+    if name.chars().count() > 255 || name.chars().any(char::is_control) {
+        let message = "workspace_id must be at most 255 characters and hold no control character";
+        return Err(TurnError::invalid("metadata", message));
+    }
+    Ok(name)
 }
 
 /// A trace id that the caller brought may span several turns, whose replies must not be taken for

@@ -74,6 +74,7 @@ impl Crew {
                 .unwrap(),
             prices: Prices::default(),
             observer: Some(events.clone()),
+            tracer: None,
             clock: Arc::new(|| "2026-11-21T13:05:09Z".parse().unwrap()),
             config,
         });

@@ -39,5 +39,6 @@ mod support;
 mod talk;
 mod tasks;
 mod threads;
+mod traces;
 mod wire;
 mod workers;

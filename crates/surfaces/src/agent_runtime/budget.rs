@@ -106,7 +106,7 @@ fn percent_used(it: &TenantBudget) -> f64 {
 }
 
 /// Whoever holds the daemon's key speaks for the tenants it serves.
-fn keeper(tenant: &str) -> Result<Principal> {
+pub(super) fn keeper(tenant: &str) -> Result<Principal> {
     let tenant: TenantId = tenant
         .parse()
         .map_err(|_| Error::invalid("tenant_id", "must be the id of a tenant"))?;
@@ -227,7 +227,7 @@ pub(super) async fn show(
     }))
 }
 
-fn tenant_of(query: &Query) -> Result<String> {
+pub(super) fn tenant_of(query: &Query) -> Result<String> {
     query
         .text("tenant_id")
         .ok_or_else(|| Error::invalid("tenant_id", "is missing"))

@@ -9,6 +9,7 @@ mod llm_task;
 mod request;
 mod send;
 mod stream;
+mod traces;
 mod usage;
 mod workspace;
 
@@ -55,6 +56,8 @@ pub fn routes() -> OpenApiRouter<Arc<Daemon>> {
         .routes(routes!(llm_task::llm_task))
         .routes(routes!(budget::set, budget::show))
         .routes(routes!(budget::check))
+        .routes(routes!(traces::list))
+        .routes(routes!(traces::show))
         .routes(routes!(usage::usage))
         .routes(routes!(workspace::skills))
         .routes(routes!(workspace::context))

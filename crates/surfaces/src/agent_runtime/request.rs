@@ -51,6 +51,7 @@ pub(super) fn read(
         idempotency_key: in_body.or(key),
         trace_id,
         may_lack_task: false,
+        traceparent: None,
     };
     let streams = fields.boolean("stream").unwrap_or(false);
     let webhook = fields.object("webhook");

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use stationmaster_http::body;
-use stationmaster_runtime::{Ended, Outcome, Pause, Spent, ToolCallRecord};
+use stationmaster_runtime::{Ended, Outcome, Pause, Spent, ToolCallRecord, TraceParent};
 use utoipa::ToSchema;
 
 use super::Daemon;
@@ -235,7 +235,7 @@ pub(super) fn dollars(microusd: u64) -> f64 {
 
 /// Ask an agent; its answer is posted to the task's thread and returned
 #[utoipa::path(post, path = "/api/agents/send", tag = "Agent runtime", security(("daemon_key" = []), ()),
-    params(("Idempotency-Key" = Option<String>, Header), ("X-Trace-Id" = Option<String>, Header)),
+    params(("Idempotency-Key" = Option<String>, Header), ("X-Trace-Id" = Option<String>, Header), ("traceparent" = Option<String>, Header)),
     request_body = SendBody,
     responses((status = 200, content((SendReply = "application/json"), (String = "text/event-stream"))), (status = 202, body = PausedReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 413, body = ErrorBody), (status = 500, body = ErrorBody),
@@ -290,10 +290,12 @@ pub(super) async fn read(
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     };
-    Ok(request::read(
-        body::object(&bytes)?,
-        header("idempotency-key"),
-        header("x-trace-id"),
-        daemon.hooks.reach(),
-    )?)
+    let traceparent = header("traceparent");
+    let parent = traceparent.as_deref().and_then(TraceParent::parse);
+    let trace_id = header("x-trace-id").or_else(|| parent.map(|parent| parent.trace_id()));
+    let key = header("idempotency-key");
+    let reach = daemon.hooks.reach();
+    let mut asked = request::read(body::object(&bytes)?, key, trace_id, reach)?;
+    asked.turn.traceparent = traceparent.filter(|_| parent.is_some());
+    Ok(asked)
 }

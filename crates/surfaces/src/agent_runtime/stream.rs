@@ -262,7 +262,7 @@ impl Heard {
 /// Frames are `start`, `chunk` with `data`, and one of `done` (with what `/api/agents/send` answers), `paused` (the turn waits for a
 /// decision) and `error` with `error` and `code`. The answer is posted to the task's thread, where a task is given or configured.
 #[utoipa::path(post, path = "/api/agents/stream", tag = "Agent runtime", security(("daemon_key" = []), ()),
-    params(("Idempotency-Key" = Option<String>, Header), ("X-Trace-Id" = Option<String>, Header)),
+    params(("Idempotency-Key" = Option<String>, Header), ("X-Trace-Id" = Option<String>, Header), ("traceparent" = Option<String>, Header)),
     request_body = SendBody,
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 413, body = ErrorBody), (status = 500, body = ErrorBody),
