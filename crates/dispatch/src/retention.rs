@@ -1,4 +1,4 @@
-//! Housekeeping: drops old events and replies, a little at a time.
+//! Housekeeping: drops old events, replies, records of deliveries and steps of turns, a little at a time.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const DELIVERIES: Duration = Duration::from_secs(30 * 86_400);
 /// Keeps the log and the kept replies from growing without end.
 pub struct Retention {
     pub database: Database,
-    /// How long events are kept for readers that resume.
+    /// How long events are kept for readers that resume, and the steps of turns that ended.
     pub events: Duration,
 }
 
@@ -44,7 +44,8 @@ impl Retention {
                     let now = tx.now();
                     Ok(tx.drop_events(now.before(events), CHUNK)?
                         + tx.drop_replies(now.before(idempotency::KEPT), CHUNK)?
-                        + tx.drop_deliveries(now.before(DELIVERIES), CHUNK)?)
+                        + tx.drop_deliveries(now.before(DELIVERIES), CHUNK)?
+                        + tx.drop_turn_steps(now.before(events), CHUNK)?)
                 })
                 .await?;
             if dropped == 0 {

@@ -36,6 +36,7 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0031_turn",
     "0032_tenant_budget",
     "0033_trace",
+    "0034_turn_step_age",
 ];
 
 /// Runs what is missing. The caller has begun a transaction and commits it; `script` runs a text

@@ -39,6 +39,15 @@ impl TurnSteps for Handle<'_> {
         )?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
+
+    fn drop_turn_steps(&mut self, before: Timestamp, limit: u32) -> Result<u64> {
+        self.execute(
+            "DELETE FROM turn_step WHERE (run, number) IN (SELECT old.run, old.number FROM turn_step old \
+             JOIN run ON run.id = old.run WHERE old.at < ?1 AND run.status <> 'RUNNING' \
+             ORDER BY old.at LIMIT ?2)",
+            params![before.0, limit],
+        )
+    }
 }
 
 fn read(mut row: Row) -> Result<TurnStep> {

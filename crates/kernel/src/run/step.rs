@@ -82,6 +82,12 @@ pub trait TurnSteps {
     /// # Errors
     /// Whatever the store meets.
     fn turn_step_count(&mut self, run: &RunId) -> Result<u32>;
+
+    /// Drops steps of runs that have ended, the oldest first; gives how many.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    fn drop_turn_steps(&mut self, before: Timestamp, limit: u32) -> Result<u64>;
 }
 
 /// A step about to be kept.

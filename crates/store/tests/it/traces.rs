@@ -17,6 +17,7 @@ on_both!(
     a_list_shows_what_was_asked_for_and_counts_it,
     nobody_sees_another_tenants_traces_and_an_agent_its_own,
     what_was_reported_from_elsewhere_is_no_trace,
+    steps_of_turns_that_ended_long_ago_are_dropped,
 );
 
 fn new(key: Option<&str>, trace: &str, workspace: &str) -> NewRun {
@@ -208,4 +209,31 @@ fn what_was_reported_from_elsewhere_is_no_trace(store: &TestStore) {
     assert_eq!(error.code, "trace_not_found");
     let all = TraceFilter::default();
     assert_eq!(list(store, &person(TENANT), all, 0, 9).1, 0);
+}
+
+fn steps_of_turns_that_ended_long_ago_are_dropped(store: &TestStore) {
+    let writer = agent("t", "writer");
+    let ended = begin(store, &writer, new(None, "ended", "default"));
+    let answer = "all".to_owned();
+    end(store, &writer, &ended, Ending::Completed { answer });
+    let waiting = begin(store, &writer, new(None, "waiting", "default"));
+    store.move_clock(Duration::from_secs(86_400));
+    let young = begin(store, &writer, new(None, "young", "default"));
+    let answer = "all".to_owned();
+    end(store, &writer, &young, Ending::Completed { answer });
+    let drop = |age: u64| {
+        let age = Duration::from_secs(age);
+        let dropped = store.write(move |tx| tx.drop_turn_steps(tx.now().before(age), 10));
+        dropped.unwrap()
+    };
+    assert_eq!(drop(2 * 86_400), 0);
+    assert_eq!(drop(3600), 1);
+    let steps = |run: &Run| {
+        find(store, &person("t"), run.id.as_str())
+            .unwrap()
+            .steps
+            .len()
+    };
+    // The turn itself is still told of, with its answer.
+    assert_eq!([&ended, &waiting, &young].map(steps), [0, 1, 1]);
 }
