@@ -19,6 +19,7 @@ use stationmaster_runtime::{
     Observer, Parts, PostingLedger, Runtime, SendRequest, Tracer, TurnError, Workspace,
 };
 use stationmaster_store::Clock;
+use stationmaster_surfaces::agent_runtime::Hooks;
 use stationmaster_utilities::{self as utilities, Outbox, Pace};
 use tokio_util::task::TaskTracker;
 
@@ -71,6 +72,7 @@ pub(crate) fn build(settings: &Settings, around: &Surroundings<'_>) -> Result<Ru
         config.provider = Some(model.provider.to_string());
         config.models_by_role.clone_from(&model.by_role);
         config.fallback_models.clone_from(&model.fallbacks);
+        config.cheap_model.clone_from(&model.cheap);
     }
     config.default_task = settings.runtime.default_task.clone();
     config.deadline = Duration::from_secs(settings.runtime.deadline_seconds);
@@ -134,6 +136,7 @@ fn client(settings: &ModelSettings) -> Result<Client> {
         max_delay: Duration::from_millis(settings.retry_max_delay_ms),
         jitter: settings.retry_jitter,
     };
+    config.stall_timeout = Duration::from_secs(settings.stall_seconds);
     config.demo_latency = DEMO_LATENCY;
     Client::new(config).context("the model cannot be used")
 }
@@ -172,6 +175,8 @@ fn backend(
 pub(crate) struct LocalDaemon {
     pub runtime: Runtime,
     pub has_default_task: bool,
+    /// Tells those who asked for turns that had to wait.
+    pub hooks: Hooks,
 }
 
 impl LocalDaemon {
@@ -211,8 +216,11 @@ impl Daemon for LocalDaemon {
 #[async_trait]
 impl Resumer for LocalDaemon {
     async fn resume(&self, run: &RunId) {
+        let resumed = self.runtime.resume(run.as_str()).await;
+        self.hooks
+            .resumed(run.as_str(), self.runtime.now(), &resumed);
         // Whatever goes wrong is told by the run itself, and in the log.
-        if let Err(error) = self.runtime.resume(run.as_str()).await {
+        if let Err(error) = resumed {
             tracing::debug!(%run, code = error.code(), "a turn that was taken up has failed");
         }
     }

@@ -11,11 +11,13 @@ use anyhow::{Context, Result, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use stationmaster_access::Database;
 use stationmaster_credentials::TokenKey;
-use stationmaster_dispatch::{Dispatcher, Retention, Sender, Settle, TakeUp, Upkeep, Webhooks};
+use stationmaster_dispatch::{Dispatcher, Retention, Settle, TakeUp, Upkeep, Webhooks};
 use stationmaster_http::{App, Gate, meter, server};
 use stationmaster_kernel::{Store, agent, approval, run, standup};
+use stationmaster_peer::{Courier, Reach};
 use stationmaster_runtime::Observer;
 use stationmaster_store::{Bounds, Clock, PostgresStore, SqliteStore};
+use stationmaster_surfaces::agent_runtime::{self, Hooks};
 use stationmaster_surfaces::{Surfaces, system};
 use stationmaster_telemetry::Exporter;
 use tokio::net::TcpListener;
@@ -32,6 +34,8 @@ use crate::telemetry;
 const STOP: Duration = Duration::from_secs(20);
 /// How often collected measurements are folded.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// What this program calls itself to those it tells.
+const AGENT: &str = concat!("stationmaster/", env!("CARGO_PKG_VERSION"));
 /// How many turns the built-in dispatcher runs at once.
 const PARALLEL_TURNS: usize = 16;
 
@@ -141,10 +145,17 @@ async fn serve(
         port: addresses.first().map(SocketAddr::port),
         needs_workspace: settings.runtime.workspace_given,
     };
+    let reach = if settings.runtime.webhooks_reach_inside {
+        Reach::Anywhere
+    } else {
+        Reach::Public
+    };
+    let hooks = Hooks::new(Courier::new(reach, AGENT), tasks.clone());
     if status.dispatcher {
         let daemon = LocalDaemon {
             runtime: runtime.clone(),
             has_default_task: settings.runtime.default_task.is_some(),
+            hooks: hooks.clone(),
         };
         match &settings.runtime.backend_url {
             None => {
@@ -169,6 +180,7 @@ async fn serve(
             resumer: Arc::new(LocalDaemon {
                 runtime: runtime.clone(),
                 has_default_task: settings.runtime.default_task.is_some(),
+                hooks: hooks.clone(),
             }),
             parallel: PARALLEL_TURNS,
         };
@@ -179,6 +191,7 @@ async fn serve(
         app,
         runtime,
         turns: tasks.clone(),
+        hooks,
         status,
         metrics: system::Metrics(metrics),
         rates: settings.rates,
@@ -198,7 +211,7 @@ async fn serve(
         database: database.clone(),
         owner,
         render: stationmaster_surfaces::openclaw::news,
-        sender: Sender::default(),
+        courier: Courier::new(Reach::Anywhere, AGENT),
     };
     tasks.spawn(webhooks.run(stopping.clone()));
     for listener in listeners {
@@ -345,6 +358,7 @@ fn record_metrics() -> Result<PrometheusHandle> {
     stationmaster_store::describe_metrics();
     stationmaster_dispatch::describe_metrics();
     stationmaster_runtime::describe_metrics();
+    agent_runtime::describe_metrics();
     stationmaster_telemetry::describe_metrics();
     Ok(handle)
 }

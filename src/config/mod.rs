@@ -96,6 +96,8 @@ pub(crate) struct RuntimeSettings {
     pub max_tokens: u32,
     /// In characters; more of skills than this is a catalog.
     pub skills_budget: usize,
+    /// Webhooks that callers name may lead to this machine and its private networks.
+    pub webhooks_reach_inside: bool,
 }
 
 /// The settings file, in the data directory.
@@ -290,6 +292,7 @@ fn runtime(source: &Source, data_dir: &Path) -> Result<RuntimeSettings> {
         max_tool_rounds: source.seed_number("MAX_TOOL_ROUNDS", 8)?,
         max_tokens: source.seed_number("MAX_TOKENS_PER_CALL", 4096)?,
         skills_budget: source.seed_number("SKILLS_BUDGET", SKILLS_BUDGET)?,
+        webhooks_reach_inside: source.seed_flag("WEBHOOK_PRIVATE_TARGETS")?,
     })
 }
 

@@ -19,12 +19,16 @@ pub(crate) struct ModelSettings {
     /// Asked where that one gives no answer, in this order.
     pub fallbacks: Vec<String>,
     pub by_role: HashMap<String, String>,
+    /// For summaries.
+    pub cheap: Option<String>,
     /// OpenAI's Responses API in place of chat completions.
     pub responses: bool,
     pub retry_attempts: u32,
     pub retry_delay_ms: u64,
     pub retry_max_delay_ms: u64,
     pub retry_jitter: f64,
+    /// The longest silence within an answer.
+    pub stall_seconds: u64,
     pub prices_file: Option<PathBuf>,
 }
 
@@ -54,12 +58,14 @@ impl ModelSettings {
             base_url,
             model: bare(named.as_deref().unwrap_or(provider.default_model())),
             fallbacks: items(&fallbacks).map(bare).collect(),
+            cheap: either(source, "LLM_MODEL_CHEAP", "OPENAI_MODEL_CHEAP").map(|it| bare(&it)),
             by_role: by_role(source, bare)?,
             responses: responses(source, provider)?,
             retry_attempts: source.seed_number("RETRY_ATTEMPTS", 3)?,
             retry_delay_ms: source.seed_number("RETRY_DELAY_MS", 1000)?,
             retry_max_delay_ms: source.seed_number("RETRY_MAX_DELAY_MS", 30_000)?,
             retry_jitter: source.seed_number("RETRY_JITTER", 0.1)?,
+            stall_seconds: source.seed_number("MODEL_STALL_SECONDS", 30)?,
             prices_file: source.text("STATIONMASTER_PRICES").map(PathBuf::from),
         }))
     }
@@ -73,11 +79,13 @@ impl ModelSettings {
             model: stationmaster_model::DEMO_MODEL.to_owned(),
             fallbacks: Vec::new(),
             by_role: HashMap::new(),
+            cheap: None,
             responses: false,
             retry_attempts: 1,
             retry_delay_ms: 0,
             retry_max_delay_ms: 0,
             retry_jitter: 0.0,
+            stall_seconds: 30,
             prices_file: None,
         }
     }

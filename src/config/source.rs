@@ -98,11 +98,11 @@ impl Source {
     }
 
     pub(crate) fn flag(&self, name: &str) -> Result<bool> {
-        match self.text(name).as_deref() {
-            None | Some("false" | "0" | "no") => Ok(false),
-            Some("true" | "1" | "yes") => Ok(true),
-            Some(other) => bail!("{name}={other} is neither true nor false"),
-        }
+        truth(name, self.text(name).as_deref())
+    }
+
+    pub(crate) fn seed_flag(&self, name: &str) -> Result<bool> {
+        truth(name, self.seed(name).as_deref())
     }
 
     /// Items between commas.
@@ -113,6 +113,14 @@ impl Source {
             .filter(|item| !item.is_empty())
             .map(str::to_owned)
             .collect()
+    }
+}
+
+fn truth(name: &str, text: Option<&str>) -> Result<bool> {
+    match text {
+        None | Some("false" | "0" | "no") => Ok(false),
+        Some("true" | "1" | "yes") => Ok(true),
+        Some(other) => bail!("{name}={other} is neither true nor false"),
     }
 }
 

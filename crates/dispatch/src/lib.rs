@@ -15,7 +15,7 @@ pub use deliver::{Daemon, Delivery, Dispatcher, Undelivered};
 pub use retention::Retention;
 pub use take_up::{Resumer, TakeUp};
 pub use upkeep::{Settle, Upkeep};
-pub use webhook::{Sender, Webhooks};
+pub use webhook::Webhooks;
 
 /// Gives the metrics their help texts. Call once, after the recorder is installed.
 pub fn describe_metrics() {

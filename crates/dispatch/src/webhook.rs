@@ -3,24 +3,17 @@
 //! A delivery is signed as Standard Webhooks says (`webhook-id`, `webhook-timestamp`,
 //! `webhook-signature`), and once more over the body alone for receivers that only know that.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use reqwest::{Client, redirect};
-use ring::hmac;
+use reqwest::header::{HeaderMap, HeaderValue};
 use stationmaster_access::Database;
 use stationmaster_kernel::event::{Event, EventQuery};
 use stationmaster_kernel::webhook::{self, Delivery, News, Try, Webhook};
 use stationmaster_kernel::{Result, Timestamp, Tx};
+use stationmaster_peer::{Courier, hex_signature, hook_url, standard_signature};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// What a secret in the form of Standard Webhooks begins with.
-pub(crate) const SECRET_PREFIX: &str = "whsec_";
-/// How long a receiver may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Longer than a try can take.
 const LEASE: Duration = Duration::from_secs(30);
 /// How many tries run at once.
@@ -42,28 +35,7 @@ pub struct Webhooks {
     /// Who takes deliveries, for their leases.
     pub owner: String,
     pub render: Render,
-    pub sender: Sender,
-}
-
-/// Sends deliveries. It follows no redirect, so a delivery goes where an operator sent it and
-/// nowhere else. Its client is set up with the first delivery: that reads the system's
-/// certificates, which a server without webhooks does not need.
-#[derive(Debug, Clone, Default)]
-pub struct Sender(Arc<OnceLock<Client>>);
-
-impl Sender {
-    fn client(&self) -> Result<&Client, reqwest::Error> {
-        if let Some(client) = self.0.get() {
-            return Ok(client);
-        }
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(PATIENCE)
-            .timeout(PATIENCE)
-            .user_agent(concat!("stationmaster/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(self.0.get_or_init(|| client))
-    }
+    pub courier: Courier,
 }
 
 impl Webhooks {
@@ -119,8 +91,8 @@ impl Webhooks {
             .write(move |tx| webhook::take_due(tx, &owner, limit, LEASE))
             .await?;
         for (hook, delivery) in taken {
-            let (database, sender) = (self.database.clone(), self.sender.clone());
-            tries.spawn(async move { see_through(&database, &sender, &hook, delivery).await });
+            let (database, courier) = (self.database.clone(), self.courier.clone());
+            tries.spawn(async move { see_through(&database, &courier, &hook, delivery).await });
         }
         Ok(Duration::from_millis(50))
     }
@@ -162,8 +134,8 @@ impl Webhooks {
     }
 }
 
-async fn see_through(database: &Database, sender: &Sender, hook: &Webhook, delivery: Delivery) {
-    let outcome = send(database, sender, hook, &delivery).await;
+async fn see_through(database: &Database, courier: &Courier, hook: &Webhook, delivery: Delivery) {
+    let outcome = send(database, courier, hook, &delivery).await;
     let (id, fence) = (delivery.id.clone(), delivery.lease.fence);
     let settled = database
         .write(move |tx: &mut dyn Tx| webhook::settle(tx, &id, fence, &outcome))
@@ -174,7 +146,7 @@ async fn see_through(database: &Database, sender: &Sender, hook: &Webhook, deliv
     }
 }
 
-async fn send(database: &Database, sender: &Sender, hook: &Webhook, delivery: &Delivery) -> Try {
+async fn send(database: &Database, courier: &Courier, hook: &Webhook, delivery: &Delivery) -> Try {
     let failed = |error: String| Try {
         response_status: None,
         error: Some(error),
@@ -183,30 +155,34 @@ async fn send(database: &Database, sender: &Sender, hook: &Webhook, delivery: &D
         Ok(now) => now,
         Err(error) => return failed(error.message),
     };
-    let client = match sender.client() {
-        Ok(client) => client,
-        Err(error) => return failed(format!("TLS could not be set up: {error}")),
+    let url = match hook_url(&hook.url, courier.reach()) {
+        Ok(url) => url,
+        Err(error) => return failed(error.to_string()),
     };
-    let timestamp = now.0.div_euclid(1000).to_string();
-    let key = signing_key(&hook.secret);
-    let signed = format!("{}.{timestamp}.{}", delivery.id, delivery.body);
-    let signature = STANDARD.encode(hmac::sign(&key, signed.as_bytes()));
-    let plain_key = hmac::Key::new(hmac::HMAC_SHA256, hook.secret.as_bytes());
-    let plain = hex::encode(hmac::sign(&plain_key, delivery.body.as_bytes()));
-    let answer = client
-        .post(&hook.url)
-        .header("content-type", "application/json")
-        .header("webhook-id", delivery.id.as_str())
-        .header("webhook-timestamp", &timestamp)
-        .header("webhook-signature", format!("v1,{signature}"))
-        .header("x-webhook-event", &delivery.kind)
-        .header("x-webhook-signature", format!("sha256={plain}"))
-        .body(delivery.body.clone())
-        .send()
-        .await;
+    let timestamp = now.0.div_euclid(1000);
+    let (id, body) = (delivery.id.as_str(), delivery.body.as_str());
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("webhook-id", id.to_owned()),
+        ("webhook-timestamp", timestamp.to_string()),
+        (
+            "webhook-signature",
+            standard_signature(&hook.secret, id, timestamp, body),
+        ),
+        ("x-webhook-event", delivery.kind.clone()),
+        (
+            "x-webhook-signature",
+            format!("sha256={}", hex_signature(&hook.secret, body)),
+        ),
+    ] {
+        match HeaderValue::try_from(value) {
+            Ok(value) => headers.insert(name, value),
+            Err(_) => return failed(format!("{name} cannot be sent")),
+        };
+    }
+    let answer = courier.post(url, headers, body.to_owned()).await;
     match answer {
-        // Without its address, which may hold a secret.
-        Err(error) => failed(error.without_url().to_string()),
+        Err(error) => failed(error.to_string()),
         Ok(answer) if answer.status().is_success() => Try {
             response_status: Some(answer.status().as_u16()),
             error: None,
@@ -229,45 +205,6 @@ async fn send(database: &Database, sender: &Sender, hook: &Webhook, delivery: &D
     }
 }
 
-/// The key of a secret: `whsec_` and base64, as Standard Webhooks says, or the text itself.
-fn signing_key(secret: &str) -> hmac::Key {
-    let decoded = secret
-        .strip_prefix(SECRET_PREFIX)
-        .and_then(|encoded| STANDARD.decode(encoded).ok())
-        // Nothing is no key: anybody could sign with it.
-        .filter(|key| !key.is_empty());
-    let bytes = decoded.unwrap_or_else(|| secret.as_bytes().to_vec());
-    hmac::Key::new(hmac::HMAC_SHA256, &bytes)
-}
-
 fn until(now: Timestamp, due: Timestamp) -> Duration {
     Duration::from_millis(due.0.saturating_sub(now.0).max(50).unsigned_abs()).min(IDLE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The example of the Standard Webhooks specification.
-    #[test]
-    fn signatures_are_those_of_the_standard() {
-        let key = signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-        let signed = r#"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}"#;
-        let signature = STANDARD.encode(hmac::sign(&key, signed.as_bytes()));
-        assert_eq!(signature, "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    }
-
-    #[test]
-    fn a_secret_that_is_no_base64_is_its_own_key() {
-        let signed = |secret: &str| hmac::sign(&signing_key(secret), b"x");
-        let with = |key: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"x");
-        for (secret, key) in [
-            ("whsec_dGVzdA==", &b"test"[..]),
-            ("whsec_not base64", b"whsec_not base64"),
-            ("whsec_", b"whsec_"),
-            ("abc", b"abc"),
-        ] {
-            assert_eq!(signed(secret).as_ref(), with(key).as_ref(), "{secret}");
-        }
-    }
 }

@@ -25,7 +25,8 @@ impl Quarter {
 #[derive(Debug, Clone)]
 pub struct Entry<'a> {
     pub tenant: &'a TenantId,
-    pub agent: &'a Handle,
+    /// `None`: a call of a model outside any run.
+    pub agent: Option<&'a Handle>,
     pub quarter: Quarter,
     pub model: &'a str,
     pub kind: Option<TaskKind>,

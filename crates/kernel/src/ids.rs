@@ -75,6 +75,12 @@ impl fmt::Display for EventId {
 pub struct TenantId(String);
 
 impl TenantId {
+    /// The one of whatever is not said to be anybody's (rulings 2).
+    #[must_use]
+    pub fn usual() -> Self {
+        Self("default".to_owned())
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

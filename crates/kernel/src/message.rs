@@ -72,7 +72,7 @@ pub struct Detail {
     /// Who posted it, for the record.
     pub author_name: Option<String>,
     pub artifacts: Vec<Artifact>,
-    /// Whom it names, as it names them.
+    /// Whom it names: agents by their ids, and `operator`.
     pub mentions: Vec<String>,
     pub reply_to: Option<MessageId>,
     /// Where secrets were taken out.
@@ -414,13 +414,13 @@ pub(crate) fn write(tx: &mut dyn Tx, who: &Principal, task: &Task, post: Post) -
         ActorKind::Human => ActorType::User,
         ActorKind::Agent | ActorKind::System => ActorType::Agent,
     };
-    let (content, mut redacted) = policy::redact(&post.content);
-    let mut artifacts = post.artifacts;
-    for artifact in &mut artifacts {
-        redacted.extend(artifact.seal());
+    let (content, kinds) = policy::redact(&post.content);
+    let mut redacted: Vec<String> = Vec::new();
+    if !kinds.is_empty() {
+        redacted.push("content".to_owned());
     }
-    redacted.sort();
-    redacted.dedup();
+    let mut artifacts = post.artifacts;
+    task::seal_artifacts(&mut artifacts, &mut redacted);
     let mut names: Vec<String> = Vec::new();
     for name in post.mentions.into_iter().chain(names_in(&content)) {
         let name = name.trim_start_matches('@').to_owned();
@@ -429,6 +429,18 @@ pub(crate) fn write(tx: &mut dyn Tx, who: &Principal, task: &Task, post: Post) -
         }
     }
     names.truncate(MENTION_CAP);
+    let mut named = Vec::new();
+    for name in names {
+        let targets = targets_of(tx, task, &name)?;
+        named.push((name, targets));
+    }
+    let mut mentions: Vec<String> = Vec::new();
+    for target in named.iter().flat_map(|(_, targets)| targets) {
+        let shown = shown(target);
+        if !mentions.contains(&shown) {
+            mentions.push(shown);
+        }
+    }
     let message = Message {
         id: MessageId::new(tx.mint(MessageId::PREFIX)),
         position: tx.next_position()?,
@@ -450,7 +462,7 @@ pub(crate) fn write(tx: &mut dyn Tx, who: &Principal, task: &Task, post: Post) -
                     .map_or_else(|| who.subject.clone(), ToString::to_string),
             ),
             artifacts,
-            mentions: names.clone(),
+            mentions,
             reply_to: post.reply_to,
             redacted,
         }),
@@ -467,7 +479,7 @@ pub(crate) fn write(tx: &mut dyn Tx, who: &Principal, task: &Task, post: Post) -
         None if who.is_operator() => tx.subscribe(&task.id, &Target::Operator)?,
         None => {}
     }
-    let told = tell_mentioned(tx, who, task, &message, names)?;
+    let told = tell_mentioned(tx, who, task, &message, named)?;
     wake_role(tx, who, task, &message, &told)?;
     Ok(Posted { message, told })
 }
@@ -478,14 +490,13 @@ fn tell_mentioned(
     who: &Principal,
     task: &Task,
     message: &Message,
-    names: Vec<String>,
+    named: Vec<(String, Vec<Target>)>,
 ) -> Result<Vec<(String, bool)>> {
     let own = who.handle().map(|handle| Target::Agent(handle.clone()));
     let own = own.or_else(|| who.is_operator().then_some(Target::Operator));
     let mut told: Vec<(String, bool)> = Vec::new();
     let mut reached: Vec<Target> = own.into_iter().collect();
-    for name in names {
-        let targets = targets_of(tx, task, &name)?;
+    for (name, targets) in named {
         if targets.is_empty() {
             told.push((name, false));
         }
@@ -493,10 +504,7 @@ fn tell_mentioned(
             if reached.contains(&target) {
                 continue;
             }
-            let shown = match &target {
-                Target::Agent(handle) => handle.to_string(),
-                Target::Operator => "operator".to_owned(),
-            };
+            let shown = shown(&target);
             let tell = Tell {
                 target: target.clone(),
                 kind: Type::Mention,
@@ -513,6 +521,13 @@ fn tell_mentioned(
         }
     }
     Ok(told)
+}
+
+fn shown(target: &Target) -> String {
+    match target {
+        Target::Agent(handle) => handle.to_string(),
+        Target::Operator => "operator".to_owned(),
+    }
 }
 
 /// Whom a name means: `operator` and `human`, `all` who work on the task or follow it, or an agent

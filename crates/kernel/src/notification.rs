@@ -462,7 +462,6 @@ pub fn tell(
         it.title.as_deref() == Some(tell.title.as_str())
             && it.content == tell.body
             && it.task == tell.task
-            && it.message == tell.message
             && it.approval == tell.approval
     };
     if tx

@@ -20,6 +20,8 @@ pub(crate) struct Session {
     pub settings: Settings,
     pub client: Arc<Client>,
     pub out: Output,
+    /// The caller gave an idempotency key.
+    is_keyed: bool,
 }
 
 impl Session {
@@ -35,7 +37,17 @@ impl Session {
             out: Output::new(console, global),
             client: Arc::new(Client::new(&settings, global.idempotency_key.clone())),
             settings,
+            is_keyed: global.idempotency_key.is_some(),
         })
+    }
+
+    /// The time for the record. Of a request with a key of the caller's the server says it: sent again, it has
+    /// to be the same request.
+    pub(crate) fn now(&self) -> String {
+        match self.is_keyed {
+            true => "now".to_owned(),
+            false => crate::print::time::now().to_string(),
+        }
     }
 
     /// The agent we are. The server knows it by the token where we do not.

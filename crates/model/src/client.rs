@@ -4,17 +4,22 @@ use std::sync::Arc;
 
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::config::{Config, ConfigError};
 use crate::demo;
 use crate::endpoint::endpoint;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Heed};
 use crate::failure::Failure;
+use crate::listener::{Heard, Listener};
 use crate::provider::{Provider, Wire};
 use crate::retry::Budget;
 use crate::types::{Error, ErrorKind, Reply, Request};
-use crate::wire::{Shape, anthropic, openai, responses};
+use crate::wire::{
+    Shape, Streamed, anthropic, anthropic_stream, openai, openai_stream, responses,
+    responses_stream,
+};
 
 /// Asks one provider's models. Clones share connections and cost nothing.
 #[derive(Debug, Clone)]
@@ -83,9 +88,34 @@ impl Client {
         request: Request,
         deadline: impl Into<Instant>,
     ) -> Result<Reply, Error> {
+        self.answer(&request, deadline.into(), None).await
+    }
+
+    /// The same, and `listener` hears the text as it comes. What it has heard cannot be taken back, so from the
+    /// first piece on nothing is tried again and no other model asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`complete`](Self::complete), also after the listener has heard a part.
+    pub async fn stream(
+        &self,
+        request: Request,
+        deadline: impl Into<Instant>,
+        listener: &dyn Listener,
+    ) -> Result<Reply, Error> {
+        let heard = Heard::new(listener);
+        self.answer(&request, deadline.into(), Some(&heard)).await
+    }
+
+    async fn answer(
+        &self,
+        request: &Request,
+        deadline: Instant,
+        heard: Option<&Heard<'_>>,
+    ) -> Result<Reply, Error> {
         let mut budget = Budget {
             retry: self.0.config.retry,
-            deadline: deadline.into(),
+            deadline,
             asked: 0,
         };
         let model = if request.model.is_empty() {
@@ -98,13 +128,13 @@ impl Client {
         let others = fallbacks.filter(|other| *other != model);
         let mut failures = Vec::new();
         for model in std::iter::once(model).chain(others) {
-            let failure = match self.ask(&request, model, &mut budget).await {
+            let failure = match self.ask(request, model, &mut budget, heard).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
             let (attempts, reason) = (budget.asked, &failure.message);
             tracing::warn!(model, attempts, reason, "the model gave no reply");
-            let goes_on = may_fall_back(failure.kind);
+            let goes_on = may_fall_back(failure.kind) && !heard.is_some_and(Heard::any);
             failures.push((model, failure));
             if !goes_on {
                 break;
@@ -118,8 +148,9 @@ impl Client {
         request: &Request,
         model: &str,
         budget: &mut Budget,
+        heard: Option<&Heard<'_>>,
     ) -> Result<Reply, Failure> {
-        let ask = |shape| self.ask_once(request, model, shape);
+        let ask = |shape| self.ask_once(request, model, shape, heard);
         let adapt = |shape: &mut Shape, failure: &Failure| {
             failure
                 .unsupported
@@ -133,28 +164,94 @@ impl Client {
         request: &Request,
         model: &str,
         shape: Shape,
+        heard: Option<&Heard<'_>>,
     ) -> Result<Reply, Failure> {
         let config = &self.0.config;
         let Some((wire, exchange)) = &self.0.line else {
             tokio::time::sleep(config.demo_latency).await;
-            return Ok(demo::reply(request, model));
+            let reply = demo::reply(request, model);
+            if let Some(heard) = heard {
+                reply
+                    .text
+                    .split_inclusive(' ')
+                    .for_each(|word| heard.say(word));
+            }
+            return Ok(reply);
         };
-        let body = match wire {
-            Wire::Chat => openai::body(request, model, shape),
-            Wire::Responses => responses::body(request, model, shape),
-            Wire::Messages => anthropic::body(request, model, shape),
-        }
-        // As text it waits for the answer in a tenth of the memory.
-        .to_string();
-        let answer = exchange.post(body).await;
-        let reply = answer.and_then(|answer| match wire {
-            Wire::Chat => openai::reply(&answer, request, model),
-            Wire::Responses => responses::reply(&answer, request, model),
-            Wire::Messages => anthropic::reply(&answer, request, model),
-        });
+        let body = body(*wire, request, model, shape, heard.is_some());
+        let reply = match heard {
+            None => {
+                let answer = exchange.post(body).await;
+                answer.and_then(|answer| read(*wire, &answer, request, model))
+            }
+            Some(heard) => follow(*wire, exchange, body, (request, model), heard).await,
+        };
         let key = config.api_key.as_ref().map(ExposeSecret::expose_secret);
         reply.map_err(|failure| failure.presentable(key))
     }
+}
+
+/// What is asked. As text it waits for the answer in a tenth of the memory.
+fn body(wire: Wire, request: &Request, model: &str, shape: Shape, streams: bool) -> String {
+    let mut body = match wire {
+        Wire::Chat => openai::body(request, model, shape),
+        Wire::Responses => responses::body(request, model, shape),
+        Wire::Messages => anthropic::body(request, model, shape),
+    };
+    if streams {
+        body["stream"] = Value::Bool(true);
+    }
+    if streams && wire == Wire::Chat && shape.stream_usage {
+        body["stream_options"] = json!({"include_usage": true});
+    }
+    body.to_string()
+}
+
+/// Reads a whole answer.
+fn read(wire: Wire, answer: &[u8], request: &Request, model: &str) -> Result<Reply, Failure> {
+    match wire {
+        Wire::Chat => openai::reply(answer, request, model),
+        Wire::Responses => responses::reply(answer, request, model),
+        Wire::Messages => anthropic::reply(answer, request, model),
+    }
+}
+
+/// Reads an answer as it comes. One that fails after a part of it was heard is not asked for again.
+async fn follow(
+    wire: Wire,
+    exchange: &Exchange,
+    body: String,
+    (request, model): (&Request, &str),
+    heard: &Heard<'_>,
+) -> Result<Reply, Failure> {
+    let mut streamed: Box<dyn Streamed> = match wire {
+        Wire::Chat => Box::<openai_stream::Chunks>::default(),
+        Wire::Responses => Box::<responses_stream::Events>::default(),
+        Wire::Messages => Box::<anthropic_stream::Events>::default(),
+    };
+    heard.begin();
+    let take = |data: &str| {
+        if let Some(text) = streamed.take(data)? {
+            heard.say(&text);
+        }
+        Ok(if streamed.is_done() {
+            Heed::Enough
+        } else {
+            Heed::More
+        })
+    };
+    let reply = match exchange.stream(body, take).await {
+        Ok(None) => streamed.finish(request, model),
+        Ok(Some(whole)) => read(wire, &whole, request, model).inspect(|reply| {
+            heard.say(&reply.text);
+        }),
+        Err(failure) => Err(failure),
+    };
+    reply.map_err(|failure| Failure {
+        again: failure.again && !heard.any(),
+        unsupported: failure.unsupported.filter(|_| !heard.any()),
+        ..failure
+    })
 }
 
 /// Keys read from files end in a newline, and an empty setting is no key.

@@ -1,6 +1,7 @@
 //! One HTTP exchange with a provider: send JSON, read a bounded body, never wait for ever.
 
 use std::error::Error as _;
+use std::ops::Deref;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
@@ -9,7 +10,15 @@ use tokio::time::timeout;
 
 use crate::config::{Config, ConfigError};
 use crate::failure::Failure;
+use crate::sse::{Decoder, LineTooLong};
 use crate::types::ErrorKind;
+
+/// Whether there is more to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heed {
+    More,
+    Enough,
+}
 
 /// A provider's one address, with the headers and limits that go with every call to it.
 #[derive(Debug)]
@@ -50,6 +59,11 @@ impl Exchange {
 
     /// Sends `body` as JSON and returns the body of a 2xx answer; anything else is a failure.
     pub(crate) async fn post(&self, body: String) -> Result<Vec<u8>, Failure> {
+        let response = self.send(body).await?;
+        self.read(response).await
+    }
+
+    async fn send(&self, body: String) -> Result<Response, Failure> {
         let request = self
             .http
             .post(self.url.clone())
@@ -62,42 +76,84 @@ impl Exchange {
             Err(_) => return Err(self.silent("gave no answer", self.response_timeout)),
         };
         let status = response.status();
-        let retry_after = retry_after(response.headers());
-        let body = self.read(response).await;
         if status.is_success() {
-            return body;
+            return Ok(response);
         }
+        let retry_after = retry_after(response.headers());
         // An error status speaks for itself; the body, when there is one, only explains it.
-        Err(Failure::from_status(
-            status,
-            retry_after,
-            &body.unwrap_or_default(),
-        ))
+        let body = self.read(response).await.unwrap_or_default();
+        Err(Failure::from_status(status, retry_after, &body))
+    }
+
+    /// Sends `body` and hands every event of a 2xx answer to `take`, until that has enough or the answer ends.
+    /// A server that does not stream gives its whole body instead.
+    pub(crate) async fn stream(
+        &self,
+        body: String,
+        mut take: impl FnMut(&str) -> Result<Heed, Failure>,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let mut response = self.send(body).await?;
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|it| it.to_str().ok());
+        if !content_type.is_some_and(|it| it.trim_start().starts_with("text/event-stream")) {
+            return self.read(response).await.map(Some);
+        }
+        let mut decoder = Decoder::default();
+        let mut length = 0;
+        loop {
+            let chunk = self.chunk(&mut response, &mut length).await?;
+            let events = match &chunk {
+                Some(chunk) => decoder.feed(chunk),
+                None => decoder.finish().map(Vec::from_iter),
+            };
+            let events = events.map_err(|LineTooLong| {
+                let message = format!("{} sent a line without end", self.host());
+                Failure::new(ErrorKind::Garbled, message)
+            })?;
+            for event in events {
+                if take(&event)? == Heed::Enough {
+                    return Ok(None);
+                }
+            }
+            if chunk.is_none() {
+                return Ok(None);
+            }
+        }
     }
 
     async fn read(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
-        loop {
-            let chunk = match timeout(self.stall_timeout, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => return Ok(body),
-                Ok(Err(error)) => return Err(self.broken(&error)),
-                Err(_) => {
-                    return Err(
-                        self.silent("stopped in the middle of its answer", self.stall_timeout)
-                    );
-                }
-            };
-            if body.len() + chunk.len() > self.max_response_bytes {
-                let message = format!(
-                    "{} sent more than {} bytes",
-                    self.host(),
-                    self.max_response_bytes
-                );
-                return Err(Failure::new(ErrorKind::Garbled, message));
-            }
+        let mut length = 0;
+        while let Some(chunk) = self.chunk(&mut response, &mut length).await? {
             body.extend_from_slice(&chunk);
         }
+        Ok(body)
+    }
+
+    /// The next bytes; `None` at the end. `length` counts them.
+    async fn chunk(
+        &self,
+        response: &mut Response,
+        length: &mut usize,
+    ) -> Result<Option<impl Deref<Target = [u8]> + use<>>, Failure> {
+        let chunk = match timeout(self.stall_timeout, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => return Ok(None),
+            Ok(Err(error)) => return Err(self.broken(&error)),
+            Err(_) => {
+                return Err(self.silent("stopped in the middle of its answer", self.stall_timeout));
+            }
+        };
+        *length += chunk.len();
+        if *length > self.max_response_bytes {
+            let message = format!(
+                "{} sent more than {} bytes",
+                self.host(),
+                self.max_response_bytes
+            );
+            return Err(Failure::new(ErrorKind::Garbled, message));
+        }
+        Ok(Some(chunk))
     }
 
     fn broken(&self, error: &reqwest::Error) -> Failure {

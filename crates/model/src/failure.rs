@@ -29,6 +29,8 @@ pub(crate) enum Feature {
     Temperature,
     /// `max_tokens` as the name of the completion limit; newer OpenAI models have another.
     MaxTokens,
+    /// `stream_options`, by which a stream ends with what it used.
+    StreamUsage,
 }
 
 impl Failure {
@@ -137,6 +139,9 @@ fn unsupported(status: StatusCode, param: Option<&str>, message: &str) -> Option
         return message
             .contains("max_completion_tokens")
             .then_some(Feature::MaxTokens);
+    }
+    if names("stream_options") {
+        return Some(Feature::StreamUsage);
     }
     if names("temperature") {
         return Some(Feature::Temperature);

@@ -19,6 +19,7 @@
 //! What is absent on purpose: HTTP routes and status codes, which are the surface's, and any state
 //! of its own beyond what [`PostingLedger`] remembers.
 
+mod aside;
 mod backend;
 mod ledger;
 mod local;
@@ -32,24 +33,28 @@ mod turn;
 mod usage;
 mod workspace;
 
+pub use aside::{
+    CompactRequest, Compacted, JsonAnswer, JsonTask, JsonTaskError, Schema, SchemaFault,
+};
 pub use backend::{
     Backend, BackendError, BackendErrorKind, BackendResult, DocumentRef, ExtraCall, HttpBackend,
     MessageRef, NewDocument, NewMessage, NewTask, NewThread, NewToolRequest, NotificationFilter,
     NotificationRef, TaskChange, TaskChoice, TaskFilter, TaskRef, TokenMinter, ToolRequestRef,
 };
 pub use ledger::{
-    Answered, Begun, CallResult, Finished, Gate, Journal, JournalLimits, Keyed, Ledger, ModelCall,
-    NewCall, NewRun, OpenRun, Pause, Place, PostingLedger, Step, TakenUp,
+    Answered, Begun, CallResult, Finished, Gate, Held, Journal, JournalLimits, Keyed, Ledger,
+    ModelCall, NewCall, NewRun, OpenRun, Pause, Place, PostingLedger, Step, TakenUp,
 };
 pub use local::{Deed, KernelLedger, LocalBackend, Trace, TraceStep};
 pub use model::Model;
 pub use observe::{Observer, TurnEvent, TurnEventKind, describe_metrics};
 pub use session::{AgentIdentity, SessionKey, SessionKeyError};
+pub use stationmaster_model::Listener;
 pub use tools::own_tool_names;
 pub use tracer::{ModelSpan, ToolSpan, TraceParent, Tracer, TurnEnd, TurnHead, TurnTrace};
 pub use turn::{
-    Clock, Config, Ended, HistoryEntry, HistoryRole, Outcome, Parts, Runtime, SendRequest, Spent,
-    ToolCallRecord, TurnError,
+    Clock, Config, Ended, Follower, HistoryEntry, HistoryRole, Outcome, Parts, Runtime,
+    SendRequest, Spent, ToolCallRecord, TurnError,
 };
 pub use usage::Usage;
 pub use workspace::{

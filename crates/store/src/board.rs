@@ -158,6 +158,7 @@ impl Handle<'_> {
 fn is_broad(filter: &BoardFilter) -> bool {
     filter.assignee.is_none()
         && filter.creator.is_none()
+        && filter.creator_user.is_none()
         && filter.reviewer.is_none()
         && filter.parent.is_none()
         && filter.labels.is_empty()
@@ -198,6 +199,7 @@ fn narrow<'a>(select: &mut Select<'a>, filter: &'a BoardFilter, needle: Option<&
         .any_of("AND kind IN", &kinds)
         .filter("AND priority = ?", filter.priority.map(i64::from))
         .filter("AND creator = ?", filter.creator.as_ref().map(Name::as_str))
+        .filter("AND creator_user = ?", filter.creator_user.as_deref())
         .filter(
             "AND reviewer = ?",
             filter.reviewer.as_ref().map(Name::as_str),

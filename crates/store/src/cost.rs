@@ -28,7 +28,7 @@ impl Costs for Handle<'_> {
             params![
                 entry.tenant.as_str(),
                 entry.quarter.0,
-                entry.agent.as_str(),
+                entry.agent.map_or("", Name::as_str),
                 entry.model,
                 entry.kind.map_or("", TaskKind::as_str),
                 entry.runs,

@@ -37,6 +37,7 @@ const MIGRATIONS: &[(&str, &str)] = migrations![
     "0032_tenant_budget",
     "0033_trace",
     "0034_turn_step_age",
+    "0035_creator",
 ];
 
 /// Runs what is missing. The caller has begun a transaction and commits it; `script` runs a text

@@ -34,8 +34,8 @@ impl Tasks for Handle<'_> {
         let detail = detail_text(task)?;
         self.execute(
             "INSERT INTO task (position, id, tenant, flow, title, description, state, status, metadata, assignee, \
-             creator, created_at, updated_at, kind, priority, reviewer, parent, due_at, detail, haystack) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+             creator, created_at, updated_at, kind, priority, reviewer, parent, due_at, detail, haystack, creator_user) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
             params![
                 task.position.0,
                 task.id.as_str(),
@@ -57,6 +57,7 @@ impl Tasks for Handle<'_> {
                 task.due_at.map(|at| at.0),
                 detail.as_ref(),
                 &board::haystack(task),
+                task.detail.creator_user.as_ref(),
             ],
         )?;
         self.count_task(task, 1)?;

@@ -29,6 +29,8 @@ pub struct Surfaces {
     pub runtime: Runtime,
     /// Turns go on here when their callers have gone away.
     pub turns: TaskTracker,
+    /// Tells those who asked for turns how they ended.
+    pub hooks: agent_runtime::Hooks,
     pub status: system::Status,
     pub metrics: system::Metrics,
     /// How often agents may ask on the OpenClaw contract's routes.
@@ -51,6 +53,7 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
         app,
         runtime,
         turns,
+        hooks,
         status,
         metrics,
         rates,
@@ -62,6 +65,7 @@ pub fn router(surfaces: Surfaces) -> (Router, OpenApi) {
         turns,
         places: Arc::new(tokio::sync::Semaphore::new(agent_runtime::TURNS)),
         keeps_budgets: status.backend_url.is_none(),
+        hooks,
     });
     let probe = Arc::new(system::Probe {
         app: app.clone(),

@@ -10,7 +10,7 @@ use crate::support::wait::eventually;
 use crate::support::{Api, Json as _};
 
 /// Puts rules in force by which documents are not made without a person's word.
-async fn guard(api: &Api) {
+pub(super) async fn guard(api: &Api) {
     let active = api.operator().get("/api/v1/policy/active").await.ok();
     let mut rules = active["document"].clone();
     let tools = &mut rules["tools"];
@@ -26,7 +26,7 @@ async fn guard(api: &Api) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-fn draft() -> Step {
+pub(super) fn draft() -> Step {
     Step::Tools(vec![
         ("create_task".into(), json!({"title": "Sub"})),
         (

@@ -7,13 +7,15 @@ use super::crew::{Crew, SEND, refused, turn};
 const KEY: &str = "the key of the daemon";
 
 /// Every kind of request that this contract answers: method, path and, where there is one, a body.
-const REQUESTS: [(&str, &str, Option<&str>); 7] = [
+const REQUESTS: [(&str, &str, Option<&str>); 9] = [
     ("POST", SEND, Some("{ not JSON")),
     ("POST", SEND, Some("{}")),
     ("GET", SEND, None),
     ("BREW", SEND, None),
     ("POST", "/api/agents/send/more", Some("{}")),
     ("POST", "/api/agents/stream", Some("{}")),
+    ("POST", "/compact", Some("{}")),
+    ("POST", "/llm-task", Some("{}")),
     ("GET", "/usage", None),
 ];
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod approvals;
+mod aside;
 mod backend_down;
 mod backend_url;
 mod bodies;
@@ -16,9 +17,11 @@ mod mcp;
 mod metrics;
 mod prompt;
 mod skills;
+mod stream;
 mod tasks;
 mod telemetry;
 mod tools;
 mod traces;
 mod up;
+mod webhook;
 mod workspace;

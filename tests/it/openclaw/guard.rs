@@ -484,11 +484,11 @@ async fn an_unanswered_request_is_told_again_and_then_expires() {
 }
 
 #[tokio::test]
-async fn an_approval_without_a_payload_is_good_for_what_its_summary_says() {
+async fn an_approval_without_an_action_is_good_for_the_one_it_is_named_for() {
     let api = Api::start();
     let jordan = member(&api, "jordan", "SPECIALIST", &[]).await;
-    let approved = async |summary: &str| {
-        let body = json!({"actionType": "TOOL_EXEC", "actionSummary": summary, "riskLevel": "RED",
+    let approved = async |summary: &str, level: &str| {
+        let body = json!({"actionType": "TOOL_EXEC", "actionSummary": summary, "riskLevel": level,
             "justification": "The release needs it"});
         let id = requested(&jordan, body).await.id();
         ok(ask(&api, &format!("/approvals/{id}/approve"), json!({})).await);
@@ -501,27 +501,22 @@ async fn an_approval_without_a_payload_is_good_for_what_its_summary_says() {
     };
     let exec = |command: &str| json!({"type": "TOOL_CALL", "tool": "exec", "command": command});
     let payment = json!({"type": "TOOL_CALL", "tool": "payment", "args": {"amount": 1_000_000}});
-    let push = approved("git push").await;
-    assert_eq!(decision(&push, exec("git push")).await, "ALLOW");
-    for other in [
-        exec("npm publish"),
-        exec("git push origin main"),
-        payment.clone(),
+    // Only a person reads prose, so the agent says what it is for; but no worse than it said, and of that kind.
+    let push = approved("Push commits to the main branch", "RED").await;
+    assert_eq!(decision(&push, exec("git push origin main")).await, "ALLOW");
+    assert_eq!(decision(&push, exec("rm -rf /")).await, "DENY");
+    let spawn = json!({"type": "SPAWN"});
+    assert_ne!(decision(&push, spawn).await, "ALLOW");
+    let look = approved("Look at the registry", "YELLOW").await;
+    assert_eq!(decision(&look, exec("npm publish")).await, "NEEDS_APPROVAL");
+    assert_eq!(decision(&look, payment.clone()).await, "NEEDS_APPROVAL");
+    // A summary that is the action itself says all there is to know, as `mc` writes it too.
+    for (summary, action) in [
+        ("git push", exec("git push")),
+        ("exec: make release", exec("make release")),
+        ("payment", payment),
     ] {
-        assert_eq!(
-            decision(&push, other.clone()).await,
-            "NEEDS_APPROVAL",
-            "{other}"
-        );
+        let id = approved(summary, "YELLOW").await;
+        assert_eq!(decision(&id, action).await, "ALLOW", "{summary}");
     }
-    // As `mc` writes it, and of a tool that has nothing but a name.
-    let written = approved("exec: make release").await;
-    assert_eq!(decision(&written, exec("make release")).await, "ALLOW");
-    let paid = approved("payment").await;
-    assert_eq!(decision(&paid, payment).await, "ALLOW");
-    let shell = approved("exec").await;
-    assert_eq!(
-        decision(&shell, exec("npm publish")).await,
-        "NEEDS_APPROVAL"
-    );
 }

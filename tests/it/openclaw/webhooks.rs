@@ -1,13 +1,5 @@
 //! Webhooks are told what happens: signed, again when need be, once more when asked (§4, §12).
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
@@ -17,48 +9,8 @@ use super::envelope::refused;
 use crate::support::Api;
 use crate::support::api::Json as _;
 use crate::support::clock::Moved;
+use crate::support::receiver::Receiver;
 use crate::support::wait::until;
-
-/// Something out there that is told what happens.
-#[derive(Clone, Default)]
-struct Receiver {
-    heard: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
-    /// What it answers, in turn; 200 when nothing is left.
-    answers: Arc<Mutex<VecDeque<u16>>>,
-}
-
-impl Receiver {
-    async fn start(answers: &[u16]) -> (Self, String) {
-        let receiver = Self {
-            answers: Arc::new(Mutex::new(answers.iter().copied().collect())),
-            ..Self::default()
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
-        let address = listener.local_addr().expect("an address");
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a stand-in for somebody else's program"
-        )]
-        let router = Router::new()
-            .route("/hook", post(hear))
-            .with_state(receiver.clone());
-        #[expect(clippy::disallowed_methods, reason = "it ends with the test")]
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        (receiver, format!("http://{address}/hook"))
-    }
-
-    fn heard(&self) -> Vec<(HeaderMap, Bytes)> {
-        self.heard.lock().unwrap().clone()
-    }
-}
-
-async fn hear(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    receiver.heard.lock().unwrap().push((headers, body));
-    let answer = receiver.answers.lock().unwrap().pop_front().unwrap_or(200);
-    StatusCode::from_u16(answer).expect("a status")
-}
 
 async fn webhook(api: &Api, url: &str, events: Value) -> Value {
     let body = json!({"url": url, "events": events});

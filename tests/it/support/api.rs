@@ -196,6 +196,20 @@ impl Caller {
         Events::of(response)
     }
 
+    /// The stream that answers a POST, if a stream does.
+    pub(crate) async fn stream(&self, path: &str, body: Value) -> Result<Events, Answer> {
+        let request = self
+            .request(Method::POST, path)
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        let response = request.send().await.expect("an answer");
+        if response.headers()["content-type"] == "text/event-stream" {
+            assert_eq!(response.status().as_u16(), 200, "{path}");
+            return Ok(Events::of(response));
+        }
+        Err(Answer::read(format!("POST {path}"), response).await)
+    }
+
     /// A task of this title; its id.
     pub(crate) async fn task(&self, title: &str) -> String {
         let body = serde_json::json!({ "title": title });

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod clock;
 pub(crate) mod jwt;
 pub(crate) mod process;
+pub(crate) mod receiver;
 pub(crate) mod sse;
 pub(crate) mod wait;
 

@@ -191,7 +191,9 @@ pub(crate) fn book(tx: &mut dyn Tx, who: &Principal, run: &mut Run) -> Result<Op
     let delta = enter_agent(run, &mut agent, today);
     let released = release(run);
     agent.detail.purse.reserved = agent.detail.purse.reserved.minus(released);
-    tenant::enter(tx, who, &run.tenant, delta, released)?;
+    tenant::enter(tx, who, &run.tenant, delta, |budget| {
+        budget.reserved = budget.reserved.minus(released);
+    })?;
     agent.updated_at = today.now;
     tx.put_agent(&agent)?;
     let bearers = bearers(run, &agent);
@@ -301,7 +303,7 @@ fn enter_cost(tx: &mut dyn Tx, run: &Run, kind: Option<TaskKind>, today: Day) ->
     };
     tx.enter_cost(&Entry {
         tenant: &run.tenant,
-        agent: &run.agent,
+        agent: Some(&run.agent),
         quarter: Quarter::of(at),
         model: &run.model,
         kind,

@@ -7,6 +7,7 @@
 //! when a limit comes near or is passed, [`allow`] how more is allowed, and how a new day begins.
 
 mod allow;
+mod aside;
 mod book;
 mod tenant;
 mod watch;
@@ -17,6 +18,7 @@ use crate::{Error, MicroUsd, Principal, Result, TenantId, Timestamp, Tx};
 
 pub use allow::approved;
 pub(crate) use allow::{begin_day, take_allowance};
+pub use aside::{Hold, hold_aside, settle_aside};
 pub use book::Booked;
 use book::Delta;
 pub(crate) use book::{book, hold, hold_for_tenant, reserve};

@@ -4,7 +4,7 @@ use jiff::ToSpan as _;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::Delta;
+use super::{Delta, Hold};
 use crate::alert::{self, NewAlert, Severity};
 use crate::cost::CostFilter;
 use crate::error::Problems;
@@ -25,23 +25,34 @@ pub struct TenantBudget {
     pub alert_percent: u64,
     pub alerted: bool,
     pub spent: MicroUsd,
-    /// Held for calls of models under way.
+    /// Held for calls of models in runs.
     pub reserved: MicroUsd,
+    /// For calls of models outside runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
 }
 
 impl TenantBudget {
     /// What may still be spent; reservations count as spent.
     #[must_use]
     pub fn left(&self) -> MicroUsd {
-        self.limit.minus(self.spent).minus(self.reserved)
+        self.limit.minus(self.spent).minus(self.held())
+    }
+
+    /// What is held for calls of models under way.
+    #[must_use]
+    pub fn held(&self) -> MicroUsd {
+        self.reserved.plus(self.held_aside())
     }
 
     fn is_in_force(&self, now: Timestamp) -> bool {
         self.begins_at <= now && now < self.ends_at
     }
 
-    /// The budget as it is at `now`: a monthly one begins anew with the month.
-    fn at(mut self, now: Timestamp) -> Result<Self> {
+    /// The budget as it is at `now`: a monthly one begins anew with the month, and what nobody settled in its
+    /// time is not held any more.
+    pub(super) fn at(mut self, now: Timestamp) -> Result<Self> {
+        self.holds.retain(|hold| now < hold.until);
         if self.monthly && now >= self.ends_at {
             (self.begins_at, self.ends_at) = month_of(now)?;
             (self.spent, self.alerted) = (MicroUsd::ZERO, false);
@@ -106,7 +117,10 @@ pub fn set_for_tenant(
         agent: None,
         since: begins_at,
     })?;
-    let before = tx.tenant_budget(&tenant)?;
+    let (reserved, holds) = match tx.tenant_budget(&tenant)? {
+        Some(before) => (before.reserved, before.holds),
+        None => (MicroUsd::ZERO, Vec::new()),
+    };
     let budget = TenantBudget {
         tenant,
         limit: new.limit,
@@ -117,7 +131,8 @@ pub fn set_for_tenant(
         alert_percent: (new.alert_threshold * 100.0).round() as u64,
         alerted: false,
         spent: spent.cost,
-        reserved: before.map(|it| it.reserved).unwrap_or_default(),
+        reserved,
+        holds,
     };
     tx.put_tenant_budget(&budget)?;
     Ok(budget)
@@ -148,18 +163,24 @@ pub(super) fn hold(
     let now = tx.now();
     let mut budget = known.clone().at(now)?;
     budget.reserved = budget.reserved.minus(before);
-    if budget.hard && budget.is_in_force(now) {
-        let left = Some(budget.left());
-        super::book::check_left(&format!("tenant {tenant}"), more, left).map_err(|error| {
-            let until = (budget.ends_at.0 - now.0).max(0) / 1000;
-            error.with_detail("retryAfterSec", until)
-        })?;
-    }
+    check(&budget, more, now)?;
     budget.reserved = budget.reserved.plus(more);
     if budget == known {
         return Ok(());
     }
     tx.put_tenant_budget(&budget)
+}
+
+/// Refuses where less than `more` is left.
+pub(super) fn check(budget: &TenantBudget, more: MicroUsd, now: Timestamp) -> Result<()> {
+    if !budget.hard || !budget.is_in_force(now) {
+        return Ok(());
+    }
+    let (whose, left) = (format!("tenant {}", budget.tenant), budget.left());
+    super::book::check_left(&whose, more, Some(left)).map_err(|error| {
+        let until = (budget.ends_at.0 - now.0).max(0) / 1000;
+        error.with_detail("retryAfterSec", until)
+    })
 }
 
 /// Enters what was spent, and lets go of what was held for it.
@@ -168,14 +189,14 @@ pub(super) fn enter(
     who: &Principal,
     tenant: &TenantId,
     delta: Delta,
-    released: MicroUsd,
+    let_go: impl FnOnce(&mut TenantBudget),
 ) -> Result<()> {
     let Some(known) = tx.tenant_budget(tenant)? else {
         return Ok(());
     };
     let now = tx.now();
     let mut budget = known.clone().at(now)?;
-    budget.reserved = budget.reserved.minus(released);
+    let_go(&mut budget);
     if budget.is_in_force(now) {
         budget.spent = delta.apply(budget.spent);
     }

@@ -3,12 +3,13 @@
 use stationmaster_policy as engine;
 
 use crate::agent::{self, Agent};
-use crate::approval;
+use crate::approval::{self, Approval, Ask};
 use crate::budget;
 use crate::grant::{Grant, Scope};
 use crate::operator::Mode;
 use crate::state::State;
 use crate::task::{self, Task};
+use crate::tool_call::Level;
 use crate::{ApprovalId, Kind, Principal, Result, Timestamp, Tx};
 
 /// The agent as policy sees it. One that is absent is judged as if it were back, since acting
@@ -122,18 +123,17 @@ pub(super) fn standings(
     tx: &mut dyn Tx,
     agent: &Agent,
     task: Option<&Task>,
-    action: &engine::Action,
+    (action, level): (&engine::Action, Level),
     rules: &engine::Rules,
     named: Option<&ApprovalId>,
 ) -> Result<Vec<engine::Standing>> {
-    // An approval that names no action is good for what its summary says, and nothing else.
     let approval = match named {
         Some(id) => tx.approval(id)?,
         None => None,
     };
     let named = approval
         .as_ref()
-        .map(|it| (&it.id, says(&it.title, action, rules)));
+        .map(|it| (&it.id, covers(it, (action, level), rules)));
     let now = tx.now();
     let task = task.map(|task| &task.id);
     let mut good = tx.good_grants(&agent.tenant, &agent.handle, now)?;
@@ -159,6 +159,26 @@ pub(super) fn standings(
         found.extend(over.filter_map(|it| standing(it, named, true)));
     }
     Ok(found)
+}
+
+/// Whether an approval that names no action, only what a person made of its summary, is good for this one
+/// because the agent says so (§8.2, `context.approvalId`): something of its kind, and no worse than it said.
+fn covers(
+    approval: &Approval,
+    (action, level): (&engine::Action, Level),
+    rules: &engine::Rules,
+) -> bool {
+    if says(&approval.title, action, rules) {
+        return true;
+    }
+    let ask = match action.kind {
+        engine::ActionKind::Transition => Ask::StateTransition,
+        engine::ActionKind::Spawn => Ask::Spawn,
+        engine::ActionKind::ToolCall
+        | engine::ActionKind::FileWrite
+        | engine::ActionKind::Network => Ask::ToolExec,
+    };
+    approval.detail.ask == Some(ask) && level <= approval.risk.level()
 }
 
 /// Whether a summary is this very action: its command, path or address, be it with the tool's name
@@ -187,7 +207,7 @@ fn says(summary: &str, action: &engine::Action, rules: &engine::Rules) -> bool {
     }
 }
 
-/// `named` is the approval that the agent says it has, and whether that says the action.
+/// `named` is the approval that the agent says it has, and whether that covers the action.
 fn standing(
     grant: &Grant,
     named: Option<(&ApprovalId, bool)>,

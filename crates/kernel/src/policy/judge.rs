@@ -93,7 +93,8 @@ pub(crate) fn judge_listed(
     if found.decision != Decision::NeedsApproval {
         return finish(tx, agent, task, force, found);
     }
-    let approvals = standings(tx, agent, task, &action, &force.rules, named)?;
+    let asked = (&action, level(found.risk));
+    let approvals = standings(tx, agent, task, asked, &force.rules, named)?;
     if approvals.is_empty() {
         return finish(tx, agent, task, force, found);
     }
@@ -182,7 +183,10 @@ pub fn sketch(
     task: Option<&Task>,
     payload: &Object,
 ) -> Result<Option<Sketch>> {
-    let mut action = payload.clone();
+    let mut action = match payload.get("action") {
+        Some(Value::Object(action)) => action.clone(),
+        _ => payload.clone(),
+    };
     action.entry("type").or_insert_with(|| "TOOL_CALL".into());
     let names_command = ["command", "cmd"].iter().any(|name| {
         action.contains_key(*name)

@@ -18,13 +18,12 @@ const LONGEST_LABEL: usize = 500;
 const LONGEST_NOTE: usize = 10_000;
 
 impl Artifact {
-    /// Takes out what looks like a secret and measures what is left; gives the kinds of secrets.
-    pub(crate) fn seal(&mut self) -> Vec<String> {
+    /// Takes out what looks like a secret and measures what is left; says whether there was any.
+    fn seal(&mut self) -> bool {
         let Some(content) = &mut self.content else {
-            return Vec::new();
+            return false;
         };
-        let mut redacted = Vec::new();
-        redact(content, &mut redacted);
+        let redacted = redact(content);
         self.size = Some(content.len() as u64);
         self.sha256 = Some(policy::digest(content.as_bytes()));
         redacted
@@ -35,7 +34,7 @@ impl Plan {
     /// As it is kept: its steps are posted on the thread, where nobody should read a secret.
     pub(super) fn sealed(mut self) -> Self {
         for bullet in &mut self.bullets {
-            redact(bullet, &mut Vec::new());
+            redact(bullet);
         }
         self
     }
@@ -45,41 +44,48 @@ impl Deliverable {
     /// As it is kept.
     pub(super) fn sealed(mut self) -> Self {
         let mut redacted = Vec::new();
-        redact(&mut self.content, &mut redacted);
-        if let Some(summary) = &mut self.summary {
-            redact(summary, &mut redacted);
+        if redact(&mut self.content) {
+            redacted.push("content".to_owned());
         }
-        for artifact in &mut self.artifacts {
-            redacted.extend(artifact.seal());
+        if self.summary.as_mut().is_some_and(redact) {
+            redacted.push("summary".to_owned());
         }
-        redacted.sort();
-        redacted.dedup();
+        seal_artifacts(&mut self.artifacts, &mut redacted);
         self.redacted = redacted;
         self
+    }
+}
+
+/// Artifacts as they are kept; names those with something taken out.
+pub(crate) fn seal_artifacts(artifacts: &mut [Artifact], redacted: &mut Vec<String>) {
+    for (index, artifact) in artifacts.iter_mut().enumerate() {
+        if artifact.seal() {
+            redacted.push(format!("artifacts[{index}].content"));
+        }
     }
 }
 
 impl Checklist {
     /// As it is kept.
     pub(super) fn sealed(mut self) -> Self {
-        let kinds = &mut Vec::new();
         for item in &mut self.items {
-            redact(&mut item.label, kinds);
+            redact(&mut item.label);
             if let Some(note) = &mut item.note {
-                redact(note, kinds);
+                redact(note);
             }
         }
         if let Some(notes) = &mut self.notes {
-            redact(notes, kinds);
+            redact(notes);
         }
         self
     }
 }
 
-fn redact(text: &mut String, kinds: &mut Vec<String>) {
-    let (clean, found) = policy::redact(text);
+/// Whether there was something to take out.
+fn redact(text: &mut String) -> bool {
+    let (clean, kinds) = policy::redact(text);
     *text = clean;
-    kinds.extend(found);
+    !kinds.is_empty()
 }
 
 /// Finds what is too long or too many in whatever is handed in together.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use change::{BoardChange, assign, change};
 pub use create::{NewBoardTask, create_on_board};
 pub use free::{create, get, list, update};
-pub(crate) use handed_in::{check_artifacts, check_content};
+pub(crate) use handed_in::{check_artifacts, check_content, seal_artifacts};
 pub(crate) use requirement::{check_dependencies, collect as collect_missing};
 pub use step::{NewStep, Stepped, step};
 pub use who::{allowed_steps, check_who};
@@ -213,7 +213,7 @@ pub struct Deliverable {
     pub content: String,
     pub artifacts: Vec<Artifact>,
     pub summary: Option<String>,
-    /// Kinds of secrets that were taken out.
+    /// Where secrets were taken out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub redacted: Vec<String>,
 }
@@ -286,6 +286,23 @@ pub struct Transition {
     pub at: Timestamp,
 }
 
+/// The filter with its creator taken for a person where no agent of that name made a task: on the wire both
+/// are one parameter.
+///
+/// # Errors
+/// Whatever the store meets.
+pub fn creator_found(tx: &mut dyn crate::Tx, mut filter: BoardFilter) -> Result<BoardFilter> {
+    let made = BoardFilter {
+        tenant: filter.tenant.clone(),
+        creator: filter.creator.clone(),
+        ..BoardFilter::default()
+    };
+    if made.creator.is_some() && tx.board_count(&made)? == 0 {
+        filter.creator_user = filter.creator.take().map(String::from);
+    }
+    Ok(filter)
+}
+
 /// Which tasks a numbered page shows; all that are given must match.
 #[derive(Debug, Clone, Default)]
 pub struct BoardFilter {
@@ -298,6 +315,8 @@ pub struct BoardFilter {
     pub priority: Option<u8>,
     pub assignee: Option<Handle>,
     pub creator: Option<Handle>,
+    /// A person, by the name in their credential.
+    pub creator_user: Option<String>,
     pub reviewer: Option<Handle>,
     pub parent: Option<TaskId>,
     /// All of these.

@@ -9,7 +9,7 @@ use crate::options::Page;
 use crate::print::record::{Line, record};
 use crate::print::table::{Column, table};
 use crate::print::value::Kind;
-use crate::print::{Shape, Style, clean, time};
+use crate::print::{Shape, Style, clean};
 use crate::session::Session;
 use crate::words::{self, OneOf};
 
@@ -195,7 +195,7 @@ impl Start {
             .with("model", self.model)
             .with(
                 "startedAt",
-                self.started_at.unwrap_or_else(|| time::now().to_string()),
+                self.started_at.unwrap_or_else(|| session.now()),
             )
             .maybe("taskId", self.task)
             .maybe("estimatedCost", self.estimated_cost)
@@ -212,10 +212,9 @@ impl Start {
 
 impl Finish {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let ended = (self.status != "RUNNING").then(|| time::now().to_string());
         let body = Body::new()
             .with("status", self.status)
-            .maybe("endedAt", self.ended_at.or(ended))
+            .maybe("endedAt", self.ended_at)
             .maybe("inputTokens", self.input_tokens)
             .maybe("outputTokens", self.output_tokens)
             .maybe("cacheReadTokens", self.cache_read_tokens)

@@ -10,7 +10,7 @@ use crate::plan;
 use crate::print::record::record;
 use crate::print::table::Column;
 use crate::print::value::Kind;
-use crate::print::{Shape, Style, time};
+use crate::print::{Shape, Style};
 use crate::session::Session;
 use crate::words::{self, OneOf};
 
@@ -133,7 +133,7 @@ impl Start {
             .with("riskLevel", self.risk)
             .with(
                 "startedAt",
-                self.started_at.unwrap_or_else(|| time::now().to_string()),
+                self.started_at.unwrap_or_else(|| session.now()),
             )
             .with("status", self.status)
             .maybe("taskId", self.task)
@@ -147,11 +147,9 @@ impl Start {
 
 impl Finish {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let ended = matches!(self.status.as_str(), "SUCCESS" | "FAILED" | "DENIED")
-            .then(|| time::now().to_string());
         let body = Body::new()
             .with("status", self.status)
-            .maybe("endedAt", self.ended_at.or(ended))
+            .maybe("endedAt", self.ended_at)
             .maybe("outputPreview", preview(self.output_preview)?)
             .maybe("outputHash", self.output_hash)
             .maybe("error", self.error)

@@ -11,11 +11,9 @@ const OPERATOR: &str = "Bearer mc_adm_boss";
 /// Times that the program made up are not compared.
 fn without_times(body: &Value) -> Value {
     let mut body = body.clone();
-    for name in ["startedAt", "endedAt"] {
-        if let Some(time) = body.get_mut(name) {
-            assert!(time.as_str().unwrap().ends_with('Z'), "{time}");
-            *time = json!("TIME");
-        }
+    if let Some(time) = body.get_mut("startedAt") {
+        assert!(time.as_str().unwrap().ends_with('Z'), "{time}");
+        *time = json!("TIME");
     }
     body
 }
@@ -481,7 +479,7 @@ fn runs_and_tool_calls() {
         AGENT,
         "PATCH",
         "/events/run/run_1",
-        json!({"status": "COMPLETED", "endedAt": "TIME", "inputTokens": 10, "outputTokens": 20, "cacheReadTokens": 1,
+        json!({"status": "COMPLETED", "inputTokens": 10, "outputTokens": 20, "cacheReadTokens": 1,
             "cacheWriteTokens": 2, "costUsd": 0.45}),
     );
     check(
@@ -525,7 +523,7 @@ fn runs_and_tool_calls() {
         AGENT,
         "PATCH",
         "/events/tool-call/tc_1",
-        json!({"status": "FAILED", "endedAt": "TIME", "outputPreview": "x", "outputHash": "cd", "error": "no", "retryCount": 2}),
+        json!({"status": "FAILED", "outputPreview": "x", "outputHash": "cd", "error": "no", "retryCount": 2}),
     );
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Problem {
 /// The getters answer `None` for what is absent and for what was refused; [`Self::finish`] tells the two apart.
 pub(crate) struct Arguments {
     values: Map<String, Value>,
+    /// The caller gave an idempotency key.
+    pub(super) is_keyed: bool,
     /// Names that are no parameter of the tool at all, kept for the complaint.
     unknown: Vec<String>,
     problems: Vec<Problem>,
@@ -30,6 +32,9 @@ impl Arguments {
     pub(super) fn new(action: Action, given: &Map<String, Value>) -> Self {
         let mut this = Self {
             values: Map::new(),
+            is_keyed: given
+                .get("idempotencyKey")
+                .is_some_and(|key| !is_nothing(key)),
             unknown: Vec::new(),
             problems: Vec::new(),
         };

@@ -87,10 +87,15 @@ fn tool_call_outcome(arguments: &mut Arguments) -> Members {
         .maybe("error", arguments.text("error"))
 }
 
-/// When it started, for the record. This machine's clock will do: the server counts time from receipt.
+/// When it started, for the record. Of a call with a key of its caller's the server says it: repeated, it has
+/// to be the same request.
 fn started_at(arguments: &mut Arguments) -> String {
+    let is_keyed = arguments.is_keyed;
     arguments.text("startedAt").unwrap_or_else(|| {
         let now = jiff::Timestamp::now();
-        format!("{now:.3}")
+        match is_keyed {
+            true => "now".to_owned(),
+            false => format!("{now:.3}"),
+        }
     })
 }

@@ -182,12 +182,12 @@ enum Block {
     Other,
 }
 
-#[derive(Deserialize)]
-struct Counts {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Counts {
+    pub(super) input_tokens: Option<u64>,
+    pub(super) output_tokens: Option<u64>,
+    pub(super) cache_creation_input_tokens: Option<u64>,
+    pub(super) cache_read_input_tokens: Option<u64>,
 }
 
 /// Reads the body of a 200.
@@ -195,10 +195,7 @@ pub(crate) fn reply(body: &[u8], request: &Request, model: &str) -> Result<Reply
     let answer: Answer = serde_json::from_value(super::json(body)?)
         .map_err(|_| garbled("the answer is not a message", body))?;
     let mut said = Said {
-        cut: matches!(
-            answer.stop_reason.as_deref(),
-            Some("max_tokens" | "model_context_window_exceeded")
-        ),
+        cut: was_cut(answer.stop_reason.as_deref()),
         usage: answer.usage.as_ref().and_then(usage),
         ..Said::default()
     };
@@ -216,15 +213,29 @@ pub(crate) fn reply(body: &[u8], request: &Request, model: &str) -> Result<Reply
             Block::Other => {}
         }
     }
-    if answer.stop_reason.as_deref() == Some("refusal") {
-        let words = Some(said.text.clone()).filter(|text| !text.trim().is_empty());
-        said.refusal = Some(words.unwrap_or_else(|| "it gave no reason".to_owned()));
-    }
+    said.refusal = refusal(answer.stop_reason.as_deref(), &said.text);
     said.judge(request, model)
 }
 
+pub(super) fn was_cut(stop_reason: Option<&str>) -> bool {
+    matches!(
+        stop_reason,
+        Some("max_tokens" | "model_context_window_exceeded")
+    )
+}
+
+/// Why it declined, if it did.
+pub(super) fn refusal(stop_reason: Option<&str>, text: &str) -> Option<String> {
+    let words = if text.trim().is_empty() {
+        "it gave no reason"
+    } else {
+        text
+    };
+    (stop_reason == Some("refusal")).then(|| words.to_owned())
+}
+
 /// This API counts tokens that touch its cache apart from the others; we count them as input.
-fn usage(counts: &Counts) -> Option<Usage> {
+pub(super) fn usage(counts: &Counts) -> Option<Usage> {
     let cached = counts.cache_read_input_tokens.unwrap_or_default();
     let written = counts.cache_creation_input_tokens.unwrap_or_default();
     Some(Usage {

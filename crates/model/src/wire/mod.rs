@@ -1,12 +1,15 @@
 //! The wire formats: what a [`Request`] looks like as JSON, and what a body says.
 //!
-//! Each format is a file with three functions, `headers`, `body` and `reply`; nothing else in the
-//! crate knows a provider's words. Bodies are read leniently: what a compatible server leaves out
+//! Each format is a file with three functions, `headers`, `body` and `reply`, and one more file for how it
+//! streams ([`Streamed`]); nothing else in the crate knows a provider's words. Bodies are read leniently: what a compatible server leaves out
 //! or adds is no reason to lose an answer that is there.
 
 pub(crate) mod anthropic;
+pub(crate) mod anthropic_stream;
 pub(crate) mod openai;
+pub(crate) mod openai_stream;
 pub(crate) mod responses;
+pub(crate) mod responses_stream;
 
 use std::collections::HashSet;
 
@@ -22,6 +25,8 @@ pub(crate) struct Shape {
     pub(crate) temperature: bool,
     /// Whether the completion limit has its old name, `max_tokens`, which compatible servers know.
     pub(crate) max_tokens: bool,
+    /// Whether a stream is asked to end with what it used.
+    pub(crate) stream_usage: bool,
 }
 
 impl Shape {
@@ -32,6 +37,7 @@ impl Shape {
             tools: !request.tools.is_empty(),
             temperature: !reasoning,
             max_tokens: !reasoning,
+            stream_usage: true,
         }
     }
 
@@ -41,6 +47,7 @@ impl Shape {
             Feature::Tools => &mut self.tools,
             Feature::Temperature => &mut self.temperature,
             Feature::MaxTokens => &mut self.max_tokens,
+            Feature::StreamUsage => &mut self.stream_usage,
         };
         std::mem::take(part)
     }
@@ -90,6 +97,45 @@ impl Said {
             model: model.to_owned(),
         })
     }
+}
+
+/// An answer that comes in pieces.
+pub(crate) trait Streamed: Send {
+    /// Takes the data of one event, and gives the text in it.
+    fn take(&mut self, data: &str) -> Result<Option<String>, Failure>;
+
+    /// Whether the answer is complete, whatever else the connection does.
+    fn is_done(&self) -> bool;
+
+    /// What was said in all.
+    fn finish(self: Box<Self>, request: &Request, model: &str) -> Result<Reply, Failure>;
+}
+
+/// A call of a tool that comes in pieces.
+#[derive(Debug, Default)]
+struct Partial {
+    /// Which call it is, where the provider counts.
+    index: Option<u64>,
+    id: String,
+    name: String,
+    /// JSON, as far as it came.
+    arguments: String,
+}
+
+impl Partial {
+    fn whole(self) -> ToolCall {
+        ToolCall {
+            id: self.id,
+            name: self.name,
+            arguments: arguments(self.arguments),
+        }
+    }
+}
+
+/// A stream that ended without saying so.
+fn broke_off() -> Failure {
+    let message = "the provider ended the connection in the middle of its answer";
+    Failure::new(ErrorKind::Unavailable, message)
 }
 
 /// Counts tokens as a quarter of the characters, rounded up.
@@ -260,6 +306,7 @@ mod tests {
             tools: true,
             temperature: true,
             max_tokens: true,
+            stream_usage: true,
         };
         assert!(shape.leave_out(Feature::Tools));
         assert!(!shape.leave_out(Feature::Tools));
@@ -268,7 +315,8 @@ mod tests {
             Shape {
                 tools: false,
                 temperature: true,
-                max_tokens: true
+                max_tokens: true,
+                stream_usage: true
             }
         );
     }

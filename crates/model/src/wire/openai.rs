@@ -138,7 +138,7 @@ struct Function {
 }
 
 #[derive(Deserialize)]
-struct Counts {
+pub(super) struct Counts {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
     prompt_tokens_details: Option<Details>,
@@ -215,7 +215,7 @@ fn read_call(call: Call) -> ToolCall {
     }
 }
 
-fn usage(counts: Counts) -> Option<Usage> {
+pub(super) fn usage(counts: Counts) -> Option<Usage> {
     Some(Usage {
         input_tokens: counts.prompt_tokens?,
         output_tokens: counts.completion_tokens.unwrap_or_default(),

@@ -9,3 +9,4 @@ mod answers;
 mod faults;
 mod setup;
 mod simpler;
+mod streams;

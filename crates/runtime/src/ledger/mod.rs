@@ -13,8 +13,11 @@ mod journal;
 mod posting;
 mod step;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+use stationmaster_kernel::TenantId;
 use tokio::time::Instant;
 
 use crate::SessionKey;
@@ -138,6 +141,29 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// As [`begin`](Self::begin).
     async fn take_up(&self, run: &str) -> Result<Option<TakenUp>, TurnError>;
+
+    /// Holds what one call of a model outside any turn may cost at most, in millionths of a US dollar, of what
+    /// the tenant may spend. What is not settled within `time` lapses.
+    ///
+    /// # Errors
+    /// [`TurnError::OverBudget`].
+    async fn hold_aside(
+        &self,
+        tenant: &TenantId,
+        worst: u64,
+        time: Duration,
+    ) -> Result<Held, TurnError>;
+
+    /// Enters what such a call cost, and lets go of what was held for it.
+    async fn settle_aside(&self, held: Held, model: &str, spent: &Spent);
+}
+
+/// Whose budget a call outside any turn is on.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub tenant: TenantId,
+    /// What the ledger calls it; `None` where nothing is held.
+    pub name: Option<String>,
 }
 
 /// A run under way. Dropping it gives it up: the next one with the same key starts anew.

@@ -1,8 +1,10 @@
 //! The ledger of a runtime that keeps nothing: replies go to the backend, answers stay in memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use stationmaster_kernel::TenantId;
 use stationmaster_policy::{
     Action, Agent, Context, Decision, Rank, Rules, Status, Verdict, decide,
 };
@@ -10,8 +12,8 @@ use tokio::time::timeout_at;
 
 use super::journal::{Asked, Journal, Slot};
 use super::{
-    Answered, Begun, CallResult, Finished, Gate, Ledger, NewCall, NewRun, OpenRun, Place, Step,
-    TakenUp,
+    Answered, Begun, CallResult, Finished, Gate, Held, Ledger, NewCall, NewRun, OpenRun, Place,
+    Step, TakenUp,
 };
 use crate::backend::{Backend, BackendError, BackendErrorKind, NewToolRequest};
 use crate::turn::{Outcome, Spent, TurnError};
@@ -53,6 +55,16 @@ impl Ledger for PostingLedger {
     async fn take_up(&self, _: &str) -> Result<Option<TakenUp>, TurnError> {
         Ok(None)
     }
+
+    /// As for turns: whoever keeps the tasks keeps the budgets.
+    async fn hold_aside(&self, tenant: &TenantId, _: u64, _: Duration) -> Result<Held, TurnError> {
+        Ok(Held {
+            tenant: tenant.clone(),
+            name: None,
+        })
+    }
+
+    async fn settle_aside(&self, _: Held, _: &str, _: &Spent) {}
 
     async fn begin(&self, run: NewRun) -> Result<Begun, TurnError> {
         let slot = match run.key {

@@ -9,8 +9,8 @@ use stationmaster_kernel::run::{
     self, Done, Ending, NewStep, NewToolCall, NewTrace, Run, Spend, Start, StepKind, TurnStep,
 };
 use stationmaster_kernel::{
-    ApprovalId, Error, Kind, MicroUsd, Principal, Result, RunId, TaskId, Timestamp, ToolCallId, Tx,
-    document, message,
+    ApprovalId, Error, Kind, MicroUsd, Principal, Result, RunId, TaskId, TenantId, Timestamp,
+    ToolCallId, Tx, budget, document, message,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -22,8 +22,8 @@ use super::steps;
 use super::{principal, turn_error};
 use crate::SessionKey;
 use crate::ledger::{
-    Answered, Begun, CallResult, Finished, Gate, Ledger, NewCall, NewRun, OpenRun, Pause, Step,
-    TakenUp,
+    Answered, Begun, CallResult, Finished, Gate, Held, Ledger, NewCall, NewRun, OpenRun, Pause,
+    Step, TakenUp,
 };
 use crate::turn::{Outcome, Spent, TurnError};
 
@@ -149,7 +149,7 @@ impl Ledger for KernelLedger {
         let asked = run::NewRun {
             key: new.key,
             request: serde_json::to_string(&new.request).map_err(steps::unreadable)?,
-            task: Some(TaskId::new(new.task_id)),
+            task: task(new.task_id),
             worst: MicroUsd(new.worst),
             trace: Some(NewTrace {
                 id: new.trace_id,
@@ -205,6 +205,47 @@ impl Ledger for KernelLedger {
             }
         }
     }
+
+    async fn hold_aside(
+        &self,
+        tenant: &TenantId,
+        worst: u64,
+        time: Duration,
+    ) -> std::result::Result<Held, TurnError> {
+        let who = system_for(tenant).map_err(|error| turn_error(error, ""))?;
+        let held = self
+            .database
+            .write(move |tx| budget::hold_aside(tx, &who, MicroUsd(worst), time))
+            .await;
+        Ok(Held {
+            tenant: tenant.clone(),
+            name: held.map_err(|error| turn_error(error, ""))?,
+        })
+    }
+
+    async fn settle_aside(&self, held: Held, model: &str, spent: &Spent) {
+        let (model, spend, Held { tenant, name }) = (model.to_owned(), spend(spent), held);
+        let settled = self
+            .database
+            .write(move |tx| {
+                let who = system_for(&tenant)?;
+                budget::settle_aside(tx, &who, name.as_deref(), &model, spend)
+            })
+            .await;
+        if let Err(error) = settled {
+            tracing::warn!(code = error.code, cause = ?error.cause, "what a model was paid outside a turn could not be entered");
+        }
+    }
+}
+
+/// The installation, for a tenant.
+fn system_for(tenant: &TenantId) -> Result<Principal> {
+    Principal::system().within(tenant.clone())
+}
+
+/// The task of this id; a turn may have none.
+fn task(id: String) -> Option<TaskId> {
+    (!id.is_empty()).then(|| TaskId::new(id))
 }
 
 /// What a run that has stopped waits for. Its approval is a tool request, too, of the same id.
@@ -400,7 +441,7 @@ impl OpenRun for Open {
             .write(move |tx| {
                 let outcome = post(tx, &who, &finished)?;
                 let answer = serde_json::to_string(&outcome).map_err(Error::internal)?;
-                let task = Some(stationmaster_kernel::TaskId::new(outcome.task_id.clone()));
+                let task = task(outcome.task_id.clone());
                 run::end(
                     tx,
                     &who,

@@ -43,6 +43,8 @@ pub struct Config {
     pub models_by_role: HashMap<String, String>,
     /// Asked where that one gives no answer, in this order.
     pub fallback_models: Vec<String>,
+    /// Asked for summaries, where it is not the one asked in turns.
+    pub cheap_model: Option<String>,
     /// The title of the task for turns that name none.
     pub default_task: Option<String>,
     /// For finding the task, the model and its tools together.
@@ -71,6 +73,7 @@ impl Config {
             provider: None,
             models_by_role: HashMap::new(),
             fallback_models: Vec::new(),
+            cheap_model: None,
             default_task: None,
             deadline: Duration::from_secs(120),
             posting_time: Duration::from_secs(30),

@@ -2,13 +2,14 @@
 //! before what comes next begins, so that whoever takes the turn up goes on from there (rulings 17).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use stationmaster_model::{Message, Prices, Reply, Request, ToolCall, ToolSpec};
+use stationmaster_model::{Listener, Message, Prices, Reply, Request, ToolCall, ToolSpec};
 use tokio::time::{Instant, timeout_at};
 
 use super::progress::{Calls, replay};
-use super::{Config, Spent, ToolCallRecord, TurnError, preview};
+use super::{Config, Follower, Spent, ToolCallRecord, TurnError, preview};
 use crate::ledger::{Answered, CallResult, Gate, ModelCall, NewCall, OpenRun, Pause, Place};
 use crate::model::Model;
 use crate::observe::Recorder;
@@ -41,6 +42,30 @@ pub(super) struct Conversation<'a> {
     pub(super) tool_calls: Vec<ToolCallRecord>,
     /// What the next call of the model may cost is held already.
     pub(super) is_held: bool,
+    pub(super) offers_tools: bool,
+    pub(super) follower: Option<&'a dyn Follower>,
+    /// The follower has heard something.
+    pub(super) said: bool,
+}
+
+/// Hears one answer for the follower of the turn, and sets it apart from the one before.
+struct Paragraph<'a> {
+    follower: &'a dyn Follower,
+    after_another: AtomicBool,
+    said: AtomicBool,
+}
+
+impl Listener for Paragraph<'_> {
+    fn heard(&self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        if self.after_another.swap(false, Ordering::Relaxed) {
+            self.follower.heard("\n\n");
+        }
+        self.said.store(true, Ordering::Relaxed);
+        self.follower.heard(text);
+    }
 }
 
 /// Why a conversation has no answer.
@@ -58,7 +83,7 @@ impl From<TurnError> for Stop {
 impl Conversation<'_> {
     /// The model's final answer; never blank.
     pub(super) async fn run(&mut self) -> Result<String, Stop> {
-        let tools = match self.config.offers_tools {
+        let tools = match self.offers_tools {
             true => self.toolbox.specs(),
             false => Arc::default(),
         };
@@ -102,7 +127,7 @@ impl Conversation<'_> {
             max_tokens: self.config.max_tokens,
         };
         let began = Instant::now();
-        let asked = timeout_at(self.deadline, self.model.complete(request, self.deadline)).await;
+        let asked = timeout_at(self.deadline, self.complete(request)).await;
         let took = began.elapsed();
         let result = asked.map_err(|_| TurnError::Deadline);
         let result = result.and_then(|result| result.map_err(TurnError::from));
@@ -123,6 +148,23 @@ impl Conversation<'_> {
         self.answered_by.clone_from(&reply.model);
         self.recorder.model_called(round, &reply, took);
         self.last_call = ModelCall::of(&reply, took);
+        Ok(reply)
+    }
+
+    async fn complete(&mut self, request: Request) -> Result<Reply, stationmaster_model::Error> {
+        let Some(follower) = self.follower else {
+            return self.model.complete(request, self.deadline).await;
+        };
+        let paragraph = Paragraph {
+            follower,
+            after_another: AtomicBool::new(self.said),
+            said: AtomicBool::new(false),
+        };
+        let reply = self
+            .model
+            .stream(request, self.deadline, &paragraph)
+            .await?;
+        self.said |= paragraph.said.into_inner();
         Ok(reply)
     }
 
@@ -275,6 +317,34 @@ pub(super) fn worst(
     messages: &[Message],
     tools: &[ToolSpec],
 ) -> u64 {
+    let asked = Asked {
+        model,
+        max_tokens: config.max_tokens,
+        system,
+        messages,
+        tools,
+    };
+    worst_of(prices, config, &asked)
+}
+
+/// What a model is asked with.
+pub(crate) struct Asked<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) max_tokens: u32,
+    pub(crate) system: &'a str,
+    pub(crate) messages: &'a [Message],
+    pub(crate) tools: &'a [ToolSpec],
+}
+
+/// The same for any call.
+pub(crate) fn worst_of(prices: &Prices, config: &Config, asked: &Asked<'_>) -> u64 {
+    let Asked {
+        model,
+        max_tokens,
+        system,
+        messages,
+        tools,
+    } = *asked;
     /// For what providers put around an entry.
     const AROUND: usize = 16;
     let entries = messages.iter().map(|message| AROUND + bytes(message));
@@ -282,7 +352,7 @@ pub(super) fn worst(
         .iter()
         .map(|tool| AROUND + tool.name.len() + tool.description.len() + tool.parameters.length());
     let input = system.len() + entries.sum::<usize>() + offered.sum::<usize>();
-    let price = |model: &str| prices.worst(model, input as u64, config.max_tokens.into());
+    let price = |model: &str| prices.worst(model, input as u64, max_tokens.into());
     let others = config.fallback_models.iter().map(String::as_str);
     let asked = std::iter::once(model).chain(others);
     asked.map(price).max().unwrap_or_default()

@@ -10,7 +10,7 @@ mod request;
 
 use std::sync::Arc;
 
-use stationmaster_model::Message;
+use stationmaster_model::{Listener, Message};
 use tokio::time::{Instant, timeout_at};
 
 use crate::SessionKey;
@@ -27,6 +27,7 @@ use conversation::{Conversation, Stop};
 use request::Turn;
 
 pub use config::{Clock, Config, Parts};
+pub(crate) use conversation::{Asked, worst_of};
 pub use error::TurnError;
 pub use outcome::{Outcome, Spent, ToolCallRecord};
 pub(crate) use request::preview;
@@ -36,13 +37,23 @@ pub use request::{HistoryEntry, HistoryRole, SendRequest};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
     Answered(Box<Outcome>),
+    /// The answer of an earlier turn with the same key, given again.
+    Replayed(Box<Outcome>),
     /// It goes on when an approval is decided (rulings 19).
     Paused(Pause),
 }
 
+/// Hears a turn while it goes on, on the turn's own path: it must neither block nor take long.
+pub trait Follower: Listener {
+    /// The turn goes on to the model. Nothing is heard of one that was answered before.
+    fn began(&self, task_id: &str, trace_id: &str);
+}
+
 /// What a conversation begins with.
 struct Prepared {
+    /// Without an id for a turn that has none.
     task: TaskRef,
+    offers_tools: bool,
     /// The role's.
     model: String,
     system: String,
@@ -60,6 +71,7 @@ struct Talk<'a> {
     deadline: Instant,
     /// What the next call of the model may cost is held already.
     is_held: bool,
+    follower: Option<&'a dyn Follower>,
 }
 
 /// What an earlier turn with the same key says, if it says anything.
@@ -68,7 +80,7 @@ fn told_again(known: Begun, recorder: &Recorder, began: Instant) -> Option<Ended
         Begun::Ours(_) => None,
         Begun::Answered(outcome) => {
             recorder.replayed(&outcome, began.elapsed());
-            Some(Ended::Answered(outcome))
+            Some(Ended::Replayed(outcome))
         }
         Begun::Paused(pause) => {
             recorder.traced(|trace| trace.ended(&TurnEnd::Paused(&pause)));
@@ -93,6 +105,15 @@ impl Runtime {
             tally: Arc::default(),
             hub: Arc::default(),
         }
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Adds to what was used since the start.
+    pub(crate) fn count(&self, spent: &Spent) {
+        self.tally.add(spent);
     }
 
     /// Where agents work from.
@@ -135,13 +156,25 @@ impl Runtime {
     /// # Errors
     /// [`TurnError`]; nothing was posted as a reply then.
     pub async fn send(&self, request: SendRequest) -> Result<Ended, TurnError> {
+        self.send_heard(request, None).await
+    }
+
+    /// The same, and `follower` hears the model's words as they come, those beside calls of tools too.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), also after a part of the reply was heard.
+    pub async fn send_heard(
+        &self,
+        request: SendRequest,
+        follower: Option<&dyn Follower>,
+    ) -> Result<Ended, TurnError> {
         let began = Instant::now();
         let session = request::session(&request)?;
         let trace_id = request::trace_id(&request);
         let recorder = self.recorder(&request, &session, &trace_id);
         let default_task = self.parts.config.default_task.as_deref();
         let result = match Turn::check(&request, session, trace_id, default_task) {
-            Ok(turn) => self.begin(&turn, began, &recorder).await,
+            Ok(turn) => self.begin(&turn, began, &recorder, follower).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &result {
@@ -204,6 +237,7 @@ impl Runtime {
         turn: &Turn,
         began: Instant,
         recorder: &Recorder,
+        follower: Option<&dyn Follower>,
     ) -> Result<Ended, TurnError> {
         let Parts { ledger, config, .. } = &*self.parts;
         let model = self.model()?;
@@ -241,6 +275,7 @@ impl Runtime {
             prepared,
             deadline,
             is_held: true,
+            follower,
         };
         self.see_through(turn, talk, began, recorder, run).await
     }
@@ -268,6 +303,7 @@ impl Runtime {
                     prepared,
                     deadline,
                     is_held: false,
+                    follower: None,
                 };
                 self.see_through(turn, talk, began, recorder, run).await
             }
@@ -292,6 +328,9 @@ impl Runtime {
         recorder: &Recorder,
         mut run: Box<dyn OpenRun>,
     ) -> Result<Ended, TurnError> {
+        if let Some(follower) = talk.follower {
+            follower.began(&talk.prepared.task.id, &turn.trace_id);
+        }
         let (mut spent, mut known) = (Spent::default(), Spent::default());
         let books = (&mut spent, &mut known);
         let result = self.converse(turn, talk, recorder, &mut *run, books).await;
@@ -337,6 +376,7 @@ impl Runtime {
             toolbox,
             opening,
             context_warning,
+            offers_tools,
             ..
         } = talk.prepared;
         let mut conversation = Conversation {
@@ -356,6 +396,9 @@ impl Runtime {
             last_call: ModelCall::default(),
             tool_calls: Vec::new(),
             is_held: talk.is_held,
+            offers_tools,
+            follower: talk.follower,
+            said: false,
         };
         let response = conversation.run().await?;
         let (model, tool_calls) = (conversation.answered_by, conversation.tool_calls);
@@ -382,8 +425,15 @@ impl Runtime {
         recorder: &Recorder,
     ) -> Result<Prepared, TurnError> {
         let Parts { prices, config, .. } = &*self.parts;
-        let task = by(deadline, self.open_task(turn)).await?;
-        recorder.started(&task, &turn.preview);
+        let task = match &turn.task {
+            Some(choice) => {
+                let task = by(deadline, self.open_task(turn, choice)).await?;
+                recorder.started(&task, &turn.preview);
+                task
+            }
+            None => TaskRef::default(),
+        };
+        let offers_tools = config.offers_tools && turn.task.is_some();
         let (prompt, toolbox) = by(deadline, self.read(turn, &task, deadline)).await?;
         let mut system = prompt.text();
         // The caller's own prompt stands alone (agent-runtime §5).
@@ -393,11 +443,12 @@ impl Runtime {
         let opening = context::opening(turn);
         let model = config.model_of(turn.session.agent().role.as_str());
         let context_warning = context::warning(model, &system, &opening, config);
-        let offered = match config.offers_tools && config.tool_rounds > 0 {
+        let offered = match offers_tools && config.tool_rounds > 0 {
             true => toolbox.specs(),
             false => Arc::default(),
         };
         Ok(Prepared {
+            offers_tools,
             worst: conversation::worst(prices, config, model, &system, &opening, &offered),
             task,
             model: model.to_owned(),
@@ -408,13 +459,17 @@ impl Runtime {
         })
     }
 
-    async fn open_task(&self, turn: &Turn) -> Result<TaskRef, TurnError> {
+    async fn open_task(
+        &self,
+        turn: &Turn,
+        choice: &crate::TaskChoice,
+    ) -> Result<TaskRef, TurnError> {
         let opened = self
             .parts
             .backend
-            .open_task(turn.session.agent(), &turn.task)
+            .open_task(turn.session.agent(), choice)
             .await;
-        let named = match &turn.task {
+        let named = match choice {
             crate::TaskChoice::Id(id) => id,
             crate::TaskChoice::Thread(_) => "",
         };
@@ -442,17 +497,17 @@ impl Runtime {
             timezone: turn.timezone.clone(),
             now: clock(),
             is_heartbeat: turn.is_heartbeat,
-            can_load_skills: config.offers_tools,
+            can_load_skills: config.offers_tools && turn.task.is_some(),
         });
         let extra = async {
-            if config.offers_tools {
+            if config.offers_tools && turn.task.is_some() {
                 backend.extra_tools(who).await
             } else {
                 Ok(Vec::new())
             }
         };
         let offer = async {
-            if config.offers_tools {
+            if config.offers_tools && turn.task.is_some() {
                 self.hub.offer(workspace, &who.role, deadline).await
             } else {
                 Offer::default()
@@ -477,10 +532,10 @@ impl Runtime {
 /// What an agent answers to a heartbeat that found nothing to do (agent-runtime §13).
 const NOTHING_TO_DO: &str = "HEARTBEAT_OK";
 
-/// What to post for an answer (agent-runtime §10); a heartbeat that found nothing is kept and not
-/// posted.
+/// What to post for an answer (agent-runtime §10); a heartbeat that found nothing, and what was asked without a
+/// task, is kept and not posted.
 fn posts(turn: &Turn, outcome: Outcome) -> Finished {
-    if turn.is_heartbeat && outcome.response.trim() == NOTHING_TO_DO {
+    if turn.task.is_none() || turn.is_heartbeat && outcome.response.trim() == NOTHING_TO_DO {
         return Finished {
             outcome,
             reply: None,

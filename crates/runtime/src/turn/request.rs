@@ -40,6 +40,8 @@ pub struct SendRequest {
     pub idempotency_key: Option<String>,
     /// The caller's own, where it is a usable one.
     pub trace_id: Option<String>,
+    /// Where no task is given, the turn does without: it has no tools, and its reply is posted nowhere.
+    pub may_lack_task: bool,
     /// The header of this name: what the request is part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -69,7 +71,8 @@ pub(super) struct Turn {
     pub(super) key: Option<String>,
     /// What the keys of everything that this turn creates begin with.
     pub(super) turn_key: String,
-    pub(super) task: TaskChoice,
+    /// `None` where the reply is posted nowhere.
+    pub(super) task: Option<TaskChoice>,
     pub(super) history: Vec<Message>,
     pub(super) user_turn: String,
     pub(super) preview: String,
@@ -235,22 +238,28 @@ fn turn_key(key: Option<&str>, request: &SendRequest, trace_id: &str) -> String 
     }
 }
 
-fn task(request: &SendRequest, default_task: Option<&str>) -> Result<TaskChoice, TurnError> {
+fn task(
+    request: &SendRequest,
+    default_task: Option<&str>,
+) -> Result<Option<TaskChoice>, TurnError> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     if let Some(id) = given(&request.task_id) {
-        return Ok(TaskChoice::Id(id));
+        return Ok(Some(TaskChoice::Id(id)));
     }
     let title = given(&request.task_title).or_else(|| default_task.map(str::to_owned));
-    let title = title.ok_or(TurnError::NoTask)?;
+    let Some(title) = title else {
+        let without = request.may_lack_task.then_some(None);
+        return without.ok_or(TurnError::NoTask);
+    };
     let description = given(&request.task_description);
     let metadata = request.task_metadata.clone().unwrap_or_else(|| {
         Map::from_iter([("type".to_owned(), Value::String("agent_thread".to_owned()))])
     });
-    Ok(TaskChoice::Thread(NewThread {
+    Ok(Some(TaskChoice::Thread(NewThread {
         description: description.unwrap_or_else(|| format!("The conversation \"{title}\".")),
         title,
         metadata,
-    }))
+    })))
 }
 
 /// Providers refuse blank messages, and they say nothing.

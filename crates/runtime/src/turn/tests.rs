@@ -116,12 +116,12 @@ fn the_task_is_the_id_then_the_title_then_the_default() {
     request.task_title = Some("Schools".to_owned());
     assert_eq!(
         check(&request).unwrap().task,
-        TaskChoice::Id("t1".to_owned())
+        Some(TaskChoice::Id("t1".to_owned()))
     );
     request.task_id = Some(String::new());
     let thread = |request: &SendRequest| match check(request).unwrap().task {
-        TaskChoice::Thread(thread) => thread,
-        TaskChoice::Id(id) => panic!("{id}"),
+        Some(TaskChoice::Thread(thread)) => thread,
+        other => panic!("{other:?}"),
     };
     let made = thread(&request);
     assert_eq!(

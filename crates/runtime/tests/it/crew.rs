@@ -88,7 +88,8 @@ impl Crew {
 
     pub(crate) async fn send(&self, request: SendRequest) -> Result<Outcome, TurnError> {
         match self.runtime.send(request).await? {
-            stationmaster_runtime::Ended::Answered(outcome) => Ok(*outcome),
+            stationmaster_runtime::Ended::Answered(outcome)
+            | stationmaster_runtime::Ended::Replayed(outcome) => Ok(*outcome),
             stationmaster_runtime::Ended::Paused(pause) => panic!("{pause:?}"),
         }
     }

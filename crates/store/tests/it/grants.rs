@@ -321,12 +321,22 @@ fn an_approval_without_an_action_is_good_where_it_is_named(store: &TestStore) {
         approval: Some(asked.id.clone()),
         ..call(&run, input)
     };
-    for other in [
-        r#"{"command":"npm publish"}"#,
-        r#"{"command":"git push origin main","path":"/elsewhere"}"#,
-    ] {
-        assert!(is_refused(store, &jordan, naming(other)), "{other}");
-    }
+    let mild = Request {
+        payload: None,
+        summary: "look around".into(),
+        level: Level::Yellow,
+        ..push(None)
+    };
+    let mild = ask(store, &jordan, mild).unwrap().approval;
+    approve(store, &mild);
+    let too_much = Report {
+        approval: Some(mild.id),
+        ..call(&run, PUSH)
+    };
+    assert!(
+        is_refused(store, &jordan, too_much),
+        "it is worse than was said"
+    );
     let named = naming(PUSH);
     admitted(store, &jordan, named.clone());
     assert!(is_refused(store, &jordan, named), "once");

@@ -93,7 +93,7 @@ impl From<&TenantBudget> for StatsBody {
     fn from(it: &TenantBudget) -> Self {
         Self {
             spent_usd: dollars(it.spent.0),
-            reserved_usd: dollars(it.reserved.0),
+            reserved_usd: dollars(it.held().0),
             remaining_usd: dollars(it.left().0),
             percent_used: percent_used(it),
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use stationmaster_http::body::BodyError;
 use stationmaster_kernel::{Error, Kind};
-use stationmaster_runtime::TurnError;
+use stationmaster_runtime::{JsonTaskError, TurnError};
 
 use super::send::dollars;
 use utoipa::ToSchema;
@@ -24,11 +24,22 @@ pub(super) enum Problem {
     Body(BodyError),
     /// There is no answer.
     Turn(TurnError),
+    /// A model was asked for JSON and said something else; how that begins.
+    NotJson(String),
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         Self::Kernel(error)
+    }
+}
+
+impl From<JsonTaskError> for Problem {
+    fn from(error: JsonTaskError) -> Self {
+        match error {
+            JsonTaskError::NotJson { answer } => Self::NotJson(answer),
+            JsonTaskError::Failed(error) => Self::Turn(error),
+        }
     }
 }
 
@@ -95,6 +106,12 @@ impl IntoResponse for Problem {
                 )
             }
             Self::Turn(error) => unanswered(&error),
+            Self::NotJson(answer) => body(
+                StatusCode::BAD_GATEWAY,
+                "output_not_json",
+                "the model's answer is not JSON".to_owned(),
+                json!({"answer": answer}),
+            ),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One turn of one agent (§3).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -11,17 +10,18 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use stationmaster_http::body;
-use stationmaster_kernel::Error;
-use stationmaster_runtime::{Ended, Outcome, Pause, ToolCallRecord, TraceParent, TurnError};
+use stationmaster_runtime::{Ended, Outcome, Pause, Spent, ToolCallRecord, TraceParent};
 use utoipa::ToSchema;
 
 use super::Daemon;
 use super::error::{ErrorBody, Problem};
-use super::request;
+use super::hook::Call;
+use super::request::{self, Asked};
+use super::stream;
 
 /// The largest body: 1 MiB (§1).
 pub(super) const BODY_LIMIT: usize = 1 << 20;
-const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
+pub(super) const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
 /// What to ask an agent.
 #[derive(ToSchema)]
@@ -48,6 +48,28 @@ pub(super) struct SendBody {
     metadata: Option<Value>,
     /// The same key and session give the first answer again.
     idempotency_key: Option<String>,
+    /// The answer is wanted as it comes, like that of `/api/agents/stream`.
+    stream: Option<bool>,
+    /// Told once the turn has ended; of no effect where the answer is streamed.
+    webhook: Option<WebhookBody>,
+}
+
+/// Whom to tell when the turn has ended: `{event: "agent.completed", timestamp, task_id, user_id, role, response, usage, cost,
+/// metadata}`, or `agent.error` with `error` and `code`.
+#[derive(ToSchema)]
+#[schema(as = TurnWebhook)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read member by member"
+)]
+pub(super) struct WebhookBody {
+    /// `http` or `https`, on the public internet.
+    url: String,
+    /// What the posts are signed with: `X-Wombat-Signature`, `X-Clasper-Signature`, `webhook-signature`.
+    secret: Option<String>,
+    /// Sent along.
+    #[schema(value_type = Option<Object>)]
+    headers: Option<Value>,
 }
 
 #[derive(ToSchema)]
@@ -88,7 +110,7 @@ pub(super) struct SendReply {
 
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(clippy::struct_field_names, reason = "the contract's words")]
-struct Usage {
+pub(super) struct Usage {
     prompt_tokens: u64,
     completion_tokens: u64,
     total_tokens: u64,
@@ -121,7 +143,7 @@ impl From<Pause> for PausedReply {
 /// In US dollars.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Cost {
+pub(super) struct Cost {
     model: String,
     input_tokens: u64,
     output_tokens: u64,
@@ -172,24 +194,36 @@ impl From<Outcome> for SendReply {
             response: it.response,
             message_id: it.message_id,
             document_id: it.document_id,
-            usage: Usage {
-                prompt_tokens: spent.input_tokens,
-                completion_tokens: spent.output_tokens,
-                total_tokens: spent.total_tokens(),
-            },
-            cost: Cost {
-                model: it.model,
-                input_tokens: spent.input_tokens,
-                output_tokens: spent.output_tokens,
-                input_cost: dollars(spent.input_cost_microusd),
-                output_cost: dollars(spent.output_cost_microusd),
-                total_cost: dollars(spent.cost_microusd()),
-                currency: "USD",
-            },
+            usage: Usage::from(&spent),
+            cost: Cost::of(it.model, &spent),
             tool_calls: it.tool_calls.into_iter().map(ToolCall::from).collect(),
             context_warning: it.context_warning,
             message_error: it.message_error,
             document_error: it.document_error,
+        }
+    }
+}
+
+impl From<&Spent> for Usage {
+    fn from(spent: &Spent) -> Self {
+        Self {
+            prompt_tokens: spent.input_tokens,
+            completion_tokens: spent.output_tokens,
+            total_tokens: spent.total_tokens(),
+        }
+    }
+}
+
+impl Cost {
+    pub(super) fn of(model: String, spent: &Spent) -> Self {
+        Self {
+            model,
+            input_tokens: spent.input_tokens,
+            output_tokens: spent.output_tokens,
+            input_cost: dollars(spent.input_cost_microusd),
+            output_cost: dollars(spent.output_cost_microusd),
+            total_cost: dollars(spent.cost_microusd()),
+            currency: "USD",
         }
     }
 }
@@ -203,7 +237,7 @@ pub(super) fn dollars(microusd: u64) -> f64 {
 #[utoipa::path(post, path = "/api/agents/send", tag = "Agent runtime", security(("daemon_key" = []), ()),
     params(("Idempotency-Key" = Option<String>, Header), ("X-Trace-Id" = Option<String>, Header), ("traceparent" = Option<String>, Header)),
     request_body = SendBody,
-    responses((status = 200, body = SendReply), (status = 202, body = PausedReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+    responses((status = 200, content((SendReply = "application/json"), (String = "text/event-stream"))), (status = 202, body = PausedReply), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 413, body = ErrorBody), (status = 500, body = ErrorBody),
         (status = 502, body = ErrorBody), (status = 503, body = ErrorBody), (status = 504, body = ErrorBody)))]
 pub(super) async fn send(
@@ -211,7 +245,42 @@ pub(super) async fn send(
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
-    daemon.app.gate.daemon(&headers)?;
+    let asked = read(&daemon, &headers, content).await?;
+    if asked.streams {
+        return stream::answer(&daemon, asked).await;
+    }
+    let (runtime, hooks) = (daemon.runtime.clone(), daemon.hooks.clone());
+    let ended = daemon
+        .see_through(async move {
+            let call = asked.target.map(|target| Call::new(target, &asked.turn));
+            let ended = runtime.send(asked.turn).await;
+            if let Some(call) = call {
+                hooks.tell(call, runtime.now(), &ended);
+            }
+            ended
+        })
+        .await?;
+    let outcome = match ended {
+        Ended::Answered(outcome) | Ended::Replayed(outcome) => *outcome,
+        Ended::Paused(pause) => {
+            return Ok((StatusCode::ACCEPTED, Json(PausedReply::from(pause))).into_response());
+        }
+    };
+    let trace_id = HeaderValue::from_str(&outcome.trace_id);
+    let mut response = Json(SendReply::from(outcome)).into_response();
+    if let Ok(value) = trace_id {
+        response.headers_mut().insert(TRACE_ID, value);
+    }
+    Ok(response)
+}
+
+/// What a caller that may ask asks for.
+pub(super) async fn read(
+    daemon: &Daemon,
+    headers: &HeaderMap,
+    content: Body,
+) -> Result<Asked, Problem> {
+    daemon.app.gate.daemon(headers)?;
     let bytes = body::read(content, BODY_LIMIT)
         .await
         .map_err(Problem::Body)?;
@@ -225,35 +294,8 @@ pub(super) async fn send(
     let parent = traceparent.as_deref().and_then(TraceParent::parse);
     let trace_id = header("x-trace-id").or_else(|| parent.map(|parent| parent.trace_id()));
     let key = header("idempotency-key");
-    let mut request = request::read(body::object(&bytes)?, key, trace_id)?;
-    request.traceparent = traceparent.filter(|_| parent.is_some());
-    let place = daemon.places.clone().try_acquire_owned().map_err(|_| {
-        let message = "as many turns run as this server takes; try again";
-        Error::unavailable(message, Duration::from_secs(5))
-    })?;
-    let runtime = daemon.runtime.clone();
-    // A turn goes on when its caller goes away: the model is paid, and the thread gets its answer.
-    let turn = daemon.turns.spawn(async move {
-        let outcome = runtime.send(request).await;
-        drop(place);
-        outcome
-    });
-    let ended = turn.await.map_err(|error| {
-        tracing::error!(%error, "a turn broke off");
-        TurnError::Internal {
-            message: "the turn broke off".to_owned(),
-        }
-    })??;
-    let outcome = match ended {
-        Ended::Answered(outcome) => *outcome,
-        Ended::Paused(pause) => {
-            return Ok((StatusCode::ACCEPTED, Json(PausedReply::from(pause))).into_response());
-        }
-    };
-    let trace_id = HeaderValue::from_str(&outcome.trace_id);
-    let mut response = Json(SendReply::from(outcome)).into_response();
-    if let Ok(value) = trace_id {
-        response.headers_mut().insert(TRACE_ID, value);
-    }
-    Ok(response)
+    let reach = daemon.hooks.reach();
+    let mut asked = request::read(body::object(&bytes)?, key, trace_id, reach)?;
+    asked.turn.traceparent = traceparent.filter(|_| parent.is_some());
+    Ok(asked)
 }

@@ -232,11 +232,17 @@ fn tell(what: &Happening) -> Option<Told> {
                 ("TASK", task.id.to_string()),
             )
         },
-        Happening::MessageCreated(it) => told(
-            "MESSAGE_POSTED",
-            format!("A message was posted on {}", it.task),
-            ("MESSAGE", it.id.to_string()),
-        ),
+        Happening::MessageCreated(it) => Told {
+            metadata: match it.detail.redacted.is_empty() {
+                true => json!({}),
+                false => json!({"redactedFields": it.detail.redacted}),
+            },
+            ..told(
+                "MESSAGE_POSTED",
+                format!("A message was posted on {}", it.task),
+                ("MESSAGE", it.id.to_string()),
+            )
+        },
         Happening::DocumentCreated(it) => told(
             "DOCUMENT_CREATED",
             format!("Document {:?} was kept", it.title),

@@ -54,6 +54,30 @@ pub(super) fn instant(fields: &mut Fields, name: &str) -> Option<Timestamp> {
     instant.map(|instant| Timestamp(instant.as_millisecond()))
 }
 
+/// What stands for the time at which a request arrives. A request that is sent again with the same key is the
+/// same only if it does not name a time of its own.
+const NOW: &str = "now";
+
+/// A time that must be there; `None` is when the request arrives.
+pub(super) fn required_instant(fields: &mut Fields, name: &str) -> Option<Timestamp> {
+    let given = fields.value(name);
+    let text = given.as_ref().and_then(Value::as_str);
+    let instant = match text {
+        Some(NOW) => return None,
+        Some(text) => text.parse::<jiff::Timestamp>().ok(),
+        None => None,
+    };
+    if instant.is_none() {
+        let is_there = given.is_some_and(|it| !it.is_null());
+        let what = if is_there { "must be" } else { "is required:" };
+        fields.problem(
+            name,
+            format!("{what} a time such as 2026-11-21T09:30:00Z, or now"),
+        );
+    }
+    instant.map(|instant| Timestamp(instant.as_millisecond()))
+}
+
 /// The tenant that a request is about: named in its body, else in its query.
 pub(super) fn tenant(fields: &mut Fields, query: &Query) -> Option<String> {
     fields.string("tenantId").or_else(|| query.text("tenantId"))

@@ -218,14 +218,11 @@ async fn report(
     let tenant = read::tenant(&mut fields, &query);
     let session_key = fields.required_string("sessionKey");
     let model = fields.required_string("model");
-    if !fields.has("startedAt") {
-        fields.problem("startedAt", "is required");
-    }
-    let started_at = read::instant(&mut fields, "startedAt").unwrap_or_default();
+    let started_at = read::required_instant(&mut fields, "startedAt");
     let new = NewReport {
         session_key,
         model,
-        started_at,
+        started_at: started_at.unwrap_or_default(),
         task: fields.string("taskId").map(TaskId::new),
         status: fields.word("status", Status::parse, STATUSES),
         ended_at: read::instant(&mut fields, "endedAt"),
@@ -242,7 +239,11 @@ async fn report(
             agent::find(tx, who.tenant()?, handle)?;
         }
         let now = tx.now();
-        Answer::created(&Reported::of(run::report(tx, &who, new.clone())?, now))
+        let new = NewReport {
+            started_at: started_at.unwrap_or(now),
+            ..new.clone()
+        };
+        Answer::created(&Reported::of(run::report(tx, &who, new)?, now))
     })
     .await
 }

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::error::{self, ErrorBody, Problem};
 use super::policy::Required;
-use super::read::{count, instant};
+use super::read::{count, instant, required_instant};
 use super::request::{Answer, Caller, Change, Id, read};
 
 const LEVELS: &str = "GREEN, YELLOW, RED";
@@ -151,14 +151,9 @@ pub(super) struct ToolCallChange {
     retry_count: Option<u32>,
 }
 
-fn read_report(fields: &mut Fields) -> Report {
-    for (name, what) in [
-        ("riskLevel", "one of GREEN, YELLOW, RED"),
-        ("startedAt", "a time such as 2026-11-21T09:30:00Z"),
-    ] {
-        if !fields.has(name) {
-            fields.problem(name, format!("is required: {what}"));
-        }
+fn read_report(fields: &mut Fields, started_at: Option<Timestamp>) -> Report {
+    if !fields.has("riskLevel") {
+        fields.problem("riskLevel", "is required: one of GREEN, YELLOW, RED");
     }
     let judged = fields.object("policyResult").unwrap_or_default();
     let named = judged.get("approvalId").and_then(|it| it.as_str());
@@ -168,7 +163,7 @@ fn read_report(fields: &mut Fields) -> Report {
         level: fields
             .word("riskLevel", Level::parse, LEVELS)
             .unwrap_or(Level::Red),
-        started_at: instant(fields, "startedAt").unwrap_or(Timestamp(0)),
+        started_at: started_at.unwrap_or_default(),
         status: fields
             .word("status", Status::parse, "PENDING, RUNNING")
             .unwrap_or(Status::Running),
@@ -193,11 +188,16 @@ async fn report(
 ) -> Result<Response, Problem> {
     let agent = fields.required_id("agentId");
     let tenant = fields.string("tenantId");
-    let report = read_report(&mut fields);
+    let started_at = required_instant(&mut fields, "startedAt");
+    let report = read_report(&mut fields, started_at);
     fields.finish()?;
     let who = caller.as_agent(Some(&agent), tenant.as_deref())?;
     once.run(&app, move |tx| {
-        match tool_call::report(tx, &who, report.clone())? {
+        let report = Report {
+            started_at: started_at.unwrap_or(tx.now()),
+            ..report.clone()
+        };
+        match tool_call::report(tx, &who, report)? {
             Reported::Admitted(call) => Answer::created(&ToolCall::from(call)),
             Reported::Refused { call, verdict } => {
                 let code = match verdict.decision {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::saying::{Format, Saying};
 use super::script::Script;
-use super::step::Step;
+use super::step::{Cut, Step};
 
 /// Does what `step` says; `held` ends when the test releases held answers.
 pub(super) async fn to(
@@ -48,6 +48,13 @@ pub(super) async fn to(
         Step::Stall => {
             let saying = script.say(request, Some(last_user_text(request)), Vec::new());
             return stalled(&saying, format, is_stream(request), held);
+        }
+        Step::Cut { text, words, then } => {
+            let saying = script.say(request, Some(text), Vec::new());
+            if is_stream(request) {
+                return cut(&saying, format, words, then, held);
+            }
+            saying
         }
         Step::Delay(..) => unreachable!("the loop above took every delay"),
     };
@@ -158,4 +165,43 @@ fn stalled(
     } else {
         json_bytes(body)
     }
+}
+
+/// A stream up to its first so many words, and then what `then` says.
+fn cut(
+    saying: &Saying,
+    format: Format,
+    words: usize,
+    then: Cut,
+    held: impl Future<Output = ()> + Send + 'static,
+) -> Response<Body> {
+    let mut events = saying.events(format);
+    // What stands before the first word.
+    let opening = match format {
+        Format::OpenAi | Format::Responses => 1,
+        Format::Anthropic => 2,
+    };
+    let rest = events
+        .split_off((opening + words).min(events.len()))
+        .concat();
+    let end = async move {
+        match then {
+            Cut::Stall => {
+                held.await;
+                Ok(rest)
+            }
+            Cut::Drop => {
+                // Bytes that wait to be sent would be lost with the connection.
+                if words > 0 {
+                    held.await;
+                }
+                Err(std::io::Error::other("the script says so"))
+            }
+            Cut::End => Ok(String::new()),
+            Cut::Garbage => Ok("data: {\"choices\": [ this is not JSON\n\n".to_owned()),
+            Cut::Error => Ok("data: {\"type\": \"error\", \"error\": {\"type\": \"overloaded_error\", \"message\": \"too much\"}}\n\n".to_owned()),
+        }
+    };
+    let first = stream::once(async move { Ok(events.concat()) });
+    event_stream(Body::from_stream(first.chain(stream::once(end))))
 }

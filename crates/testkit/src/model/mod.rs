@@ -39,7 +39,7 @@ use tokio::sync::oneshot;
 use saying::Format;
 pub use script::Recorded;
 use script::{Script, lock};
-pub use step::Step;
+pub use step::{Cut, Step};
 
 /// The server. Dropping it closes every connection.
 #[derive(Debug)]

@@ -32,13 +32,45 @@ pub enum Step {
     Json(Value),
     /// Sends the headers and a part of the body, and the rest only after [`release`](super::StubModel::release).
     Stall,
+    /// Streams this text as far as its first so many words, and then something happens. An answer that is not
+    /// streamed is whole.
+    Cut {
+        text: String,
+        words: usize,
+        then: Cut,
+    },
     /// Accepts the request and answers it only after [`release`](super::StubModel::release).
     Hang,
     /// Takes this step after a while.
     Delay(Duration, Box<Step>),
 }
 
+/// What happens in the middle of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The rest comes only after [`release`](super::StubModel::release).
+    Stall,
+    /// The connection breaks: at once, or where there were words, after [`release`](super::StubModel::release).
+    Drop,
+    /// The body ends as if that were all.
+    End,
+    /// Something comes that is not JSON.
+    Garbage,
+    /// An error in the provider's form.
+    Error,
+}
+
 impl Step {
+    /// A stream of `text` that does not get past its first so many words.
+    #[must_use]
+    pub fn cut(text: impl Into<String>, words: usize, then: Cut) -> Self {
+        Self::Cut {
+            text: text.into(),
+            words,
+            then,
+        }
+    }
+
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())

@@ -83,7 +83,7 @@ fn the_queue_goes_first_and_then_the_closure() {
 #[test]
 fn unknown_routes_are_not_requests() {
     let stub = StubModel::start();
-    assert!(ask(&stub, "/v1/responses", &json!({})).0.contains("404"));
+    assert!(ask(&stub, "/v1/completions", &json!({})).0.contains("404"));
     assert_eq!(stub.request_count(), 0);
 }
 

@@ -102,6 +102,7 @@ async fn list(
         priority: priority.and_then(|it| u8::try_from(it).ok()),
         assignee: handle("assigneeId")?,
         creator: handle("creatorId")?,
+        creator_user: None,
         reviewer: handle("reviewerId")?,
         parent: query.text("parentTaskId").map(TaskId::new),
         labels: query.list("labels").map(str::to_owned).collect(),
@@ -128,6 +129,7 @@ async fn list(
         limit,
     };
     look(&app, move |tx| {
+        let filter = task::creator_found(tx, filter.clone())?;
         let found = tx.board(&filter, page)?;
         let total = tx.board_count(&filter)?;
         let shown = u64::from(offset) + found.len() as u64;
