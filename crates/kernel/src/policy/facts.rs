@@ -2,15 +2,16 @@
 
 use stationmaster_policy as engine;
 
+use super::step;
 use crate::agent::{self, Agent};
 use crate::approval::{self, Approval, Ask};
 use crate::budget;
 use crate::grant::{Grant, Scope};
 use crate::operator::Mode;
 use crate::state::State;
-use crate::task::{self, Task};
+use crate::task::Task;
 use crate::tool_call::Level;
-use crate::{ApprovalId, Kind, Principal, Result, Timestamp, Tx};
+use crate::{ApprovalId, Result, Timestamp, Tx};
 
 /// The agent as policy sees it. One that is absent is judged as if it were back, since acting
 /// brings it back; so is one whose pause is over.
@@ -54,9 +55,10 @@ pub(super) fn context_of(
         true => Some(agent::spawn_facts(tx, agent, task, &action.args)?),
         false => None,
     };
-    let transition = match (task, action.target_status.as_deref()) {
+    let target = action.target_status.as_deref().and_then(State::parse);
+    let transition = match (task, target) {
         (Some(task), Some(target)) if action.kind == engine::ActionKind::Transition => {
-            Some(transition_facts(tx, agent, task, target)?)
+            Some(step::rehearsed(tx, agent, task, target, &action.args)?)
         }
         _ => None,
     };
@@ -80,41 +82,6 @@ fn budget_facts(agent: &Agent, task: Option<&Task>, now: Timestamp) -> engine::B
         per_run_cap: remaining.per_run.map(|it| it.0),
         task_remaining: remaining.task.map(|it| it.0),
     }
-}
-
-/// A dry run of a step (OpenClaw contract §5): who may take it, and whether the agent may work on
-/// such tasks at all.
-fn transition_facts(
-    tx: &mut dyn Tx,
-    agent: &Agent,
-    task: &Task,
-    target: &str,
-) -> Result<engine::TransitionFacts> {
-    let from = task.state.as_str().to_owned();
-    let kinds = &agent.detail.allowed_kinds;
-    let other_kind = task
-        .kind
-        .filter(|kind| !kinds.is_empty() && !kinds.contains(kind));
-    let outcome = match (State::parse(target), other_kind) {
-        (None, _) => engine::TransitionOutcome::Invalid(format!("there is no state {target}")),
-        (Some(_), Some(kind)) => {
-            engine::TransitionOutcome::TaskTypeNotAllowed(kind.as_str().to_owned())
-        }
-        (Some(to), None) => {
-            let who = Principal::agent(agent.tenant.clone(), agent.handle.clone());
-            match task::check_who(tx, &who, Some(agent), task, to) {
-                Ok(()) => engine::TransitionOutcome::Allowed,
-                Err(error) if error.kind == Kind::Forbidden && to == State::Done => {
-                    engine::TransitionOutcome::RequiresHuman
-                }
-                Err(error) if matches!(error.kind, Kind::Forbidden | Kind::Conflict) => {
-                    engine::TransitionOutcome::Invalid(error.message)
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    };
-    Ok(engine::TransitionFacts { from, outcome })
 }
 
 /// What stands for an approval of this action: the agent's good grants, and the approval that it

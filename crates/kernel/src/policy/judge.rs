@@ -10,6 +10,7 @@ use crate::budget;
 use crate::error::Problem;
 use crate::event::{self, Happening};
 use crate::money::MicroUsd;
+use crate::state::State;
 use crate::task::Task;
 use crate::tool_call::Level;
 use crate::{ApprovalId, Error, GrantId, Handle, Object, Principal, Result, TaskId, Tx};
@@ -79,7 +80,7 @@ pub(crate) fn judge_listed(
     named: Option<&ApprovalId>,
     is_listed: bool,
 ) -> Result<Verdict> {
-    let action = engine::Action::from_json(action).map_err(|faults| invalid("action", faults))?;
+    let action = read(action).map_err(|faults| invalid("action", faults))?;
     let force = in_force(tx, &agent.tenant, Some(&agent.handle), task)?;
     let mut subject = agent_of(agent, tx.now());
     if action.is_spawn(&force.rules) {
@@ -104,6 +105,44 @@ pub(crate) fn judge_listed(
     };
     let found = engine::decide(&force.rules, &action, &subject, &context);
     finish(tx, agent, task, force, found)
+}
+
+/// Reads an action; its states are the kernel's to know.
+fn read(object: &Object) -> Result<engine::Action, Vec<Fault>> {
+    let action = engine::Action::from_json(object);
+    let is_transition = object.get("type").is_some_and(|kind| kind == "TRANSITION");
+    let said = match &action {
+        Ok(action) => action.target_status.as_deref(),
+        Err(_) => ["targetStatus", "toStatus"].iter().find_map(|name| {
+            object
+                .get(*name)
+                .or(object.get("args")?.get(*name))?
+                .as_str()
+        }),
+    };
+    let known = State::ALL.map(State::as_str).join(", ");
+    let message = match said {
+        _ if !is_transition => return action,
+        Some(word) if State::parse(word).is_some() => return action,
+        Some(word) => format!("is {word:?}; it must be one of {known}"),
+        None => format!("is missing; it must be one of {known}"),
+    };
+    let mut faults = action.err().unwrap_or_default();
+    if !faults.iter().any(|fault| fault.path == "targetStatus") {
+        faults.push(Fault {
+            line: None,
+            path: "targetStatus".to_owned(),
+            message,
+        });
+    }
+    Err(faults)
+}
+
+/// Everything that is wrong with an action, as `action.…`.
+#[must_use]
+pub fn faults(action: &Object) -> Vec<Problem> {
+    let faults = read(action).err().unwrap_or_default();
+    problems("action", faults)
 }
 
 fn finish(
@@ -146,7 +185,11 @@ pub(super) fn level(risk: engine::Risk) -> Level {
 
 /// Faults of a document or an action as problems of the request that brought it.
 pub(super) fn invalid(prefix: &str, faults: Vec<Fault>) -> Error {
-    let problems = faults
+    Error::invalid_all(problems(prefix, faults))
+}
+
+fn problems(prefix: &str, faults: Vec<Fault>) -> Vec<Problem> {
+    faults
         .into_iter()
         .map(|fault| {
             let field = match (fault.line, fault.path.as_str()) {
@@ -160,8 +203,7 @@ pub(super) fn invalid(prefix: &str, faults: Vec<Fault>) -> Error {
                 message: fault.message,
             }
         })
-        .collect();
-    Error::invalid_all(problems)
+        .collect()
 }
 
 /// Which action a request to run a tool is about.
@@ -200,7 +242,7 @@ pub fn sketch(
     let names_something = ["tool", "path", "url", "domain", "targetStatus"]
         .iter()
         .any(|name| action.contains_key(*name));
-    if !names_something || engine::Action::from_json(&action).is_err() {
+    if !names_something || read(&action).is_err() {
         return Ok(None);
     }
     let verdict = judge(tx, agent, task, &action, None)?;

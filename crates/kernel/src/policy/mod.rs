@@ -13,6 +13,7 @@ pub(crate) use judge::judge_listed;
 mod rehearse;
 mod scope;
 mod settings;
+mod step;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,8 @@ use crate::{Result, Timestamp};
 pub use document::{Active, Source, active, put, read, remove, versions};
 pub use force::{InForce, in_force};
 pub use judge::{
-    Allowance, Evaluation, Question, Sketch, Verdict, evaluate, judge, record, redact_all, sketch,
+    Allowance, Evaluation, Question, Sketch, Verdict, evaluate, faults, judge, record, redact_all,
+    sketch,
 };
 pub use rehearse::{Rehearsal, Shift, rehearse};
 pub use scope::Scope;
