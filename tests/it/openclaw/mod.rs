@@ -5,6 +5,7 @@ mod agents;
 mod cli;
 mod clients;
 mod envelope;
+mod evaluate;
 mod guard;
 mod install;
 mod ledger;

@@ -7,13 +7,15 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use stationmaster_http::App;
+use stationmaster_http::fields::Fields;
 use stationmaster_kernel::policy::{self, Allowance, Evaluation, Question, Verdict};
-use stationmaster_kernel::{ApprovalId, Object, TaskId};
+use stationmaster_kernel::{ApprovalId, Kind, Object, TaskId};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::{ErrorBody, Problem};
+use super::read;
 use super::request::{Answer, Caller, Change};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -134,6 +136,20 @@ impl From<Evaluation> for Answered {
     }
 }
 
+/// What a question is asked in the light of. How much was spent is the server's to know, and what an agent calls
+/// its session plays no part; both have to be what they are said to be all the same.
+fn context(fields: &mut Fields) -> (Option<TaskId>, Option<ApprovalId>) {
+    let mut context = Fields::new(fields.object("context").unwrap_or_default());
+    let task = context.string("taskId").map(TaskId::new);
+    let approval = context.string("approvalId").map(ApprovalId::new);
+    context.string("sessionKey");
+    read::money(&mut context, "currentSpend");
+    for problem in context.into_problems() {
+        fields.problem(&format!("context.{}", problem.field), problem.message);
+    }
+    (task, approval)
+}
+
 /// Ask whether an agent may do something; nothing but the audit trail changes
 #[utoipa::path(post, path = "/api/v1/policy/evaluate", tag = "OpenClaw",
     security(("agent_bearer" = []), ("operator" = [])), request_body = EvaluateBody,
@@ -152,20 +168,23 @@ async fn evaluate(
             "is required: {\"type\": \"TOOL_CALL\", \"tool\": …}",
         );
     }
-    let action = fields.object("action").unwrap_or_default();
-    let context = fields.object("context").unwrap_or_default();
-    fields.finish()?;
-    let who = caller.as_agent(agent.as_deref(), tenant.as_deref())?;
-    let text = |name: &str| {
-        context
-            .get(name)
-            .and_then(|it| it.as_str())
-            .map(str::to_owned)
-    };
+    let action = fields.object("action");
+    for fault in action.iter().flat_map(policy::faults) {
+        fields.problem(&fault.field, fault.message);
+    }
+    let (task, approval) = context(&mut fields);
+    // Who asks is found out even of a request that is wrong in other members, so that one answer names all.
+    let who = match caller.as_agent(agent.as_deref(), tenant.as_deref()) {
+        Err(error) if error.kind == Kind::Invalid => Err(error.joined(fields.into_problems())),
+        outcome => {
+            fields.finish()?;
+            outcome
+        }
+    }?;
     let question = Question {
-        action,
-        task: text("taskId").map(TaskId::new),
-        approval: text("approvalId").map(ApprovalId::new),
+        action: action.unwrap_or_default(),
+        task,
+        approval,
     };
     if !once.has_key() {
         // A yes leaves nothing to write, and most answers are.
