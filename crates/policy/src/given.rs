@@ -14,7 +14,7 @@ use crate::rules::ToolKind;
 pub(crate) const DEEPEST: usize = 32;
 
 /// Names of texts, in which nothing is a place.
-const TEXTS: [&str; 38] = [
+const TEXTS: [&str; 34] = [
     "content",
     "contents",
     "text",
@@ -35,11 +35,8 @@ const TEXTS: [&str; 38] = [
     "newsource",
     "replacement",
     "replace",
-    "find",
     "diff",
     "patch",
-    "query",
-    "q",
     "prompt",
     "regex",
     "regexp",
@@ -51,7 +48,6 @@ const TEXTS: [&str; 38] = [
     "json",
     "form",
     "snippet",
-    "search",
     "note",
 ];
 
@@ -234,12 +230,19 @@ fn sort(name: &str, text: &str, kind: ToolKind, tool: &str) -> Option<Sort> {
 /// Whether a tool is given a text by this name. What a tool looks for in texts is one, what it looks for
 /// among names is a path.
 fn is_text(name: &str, tool: &str) -> bool {
+    let lists = tool == "ls" || tool.contains("glob") || tool.contains("list");
     let looks_into = tool.contains("grep") || tool.contains("search");
-    TEXTS.contains(&name) || (name == "pattern" && looks_into)
+    match name {
+        "pattern" => looks_into,
+        "query" | "q" | "search" | "find" => !lists,
+        _ => TEXTS.contains(&name),
+    }
 }
 
 fn names_path(name: &str) -> bool {
-    name == "pattern" || PATHS.contains(&name) || PATH_ENDS.iter().any(|end| name.ends_with(end))
+    ["pattern", "query", "q", "search", "find"].contains(&name)
+        || PATHS.contains(&name)
+        || PATH_ENDS.iter().any(|end| name.ends_with(end))
 }
 
 fn names_address(name: &str) -> bool {

@@ -486,7 +486,7 @@ async fn an_unanswered_request_is_told_again_and_then_expires() {
 #[tokio::test]
 async fn an_approval_without_an_action_is_good_for_the_one_it_is_named_for() {
     let api = Api::start();
-    let jordan = member(&api, "jordan", "SPECIALIST", &[]).await;
+    let jordan = member_with(&api, "jordan", json!({"canSpawn": false})).await;
     let approved = async |summary: &str, level: &str| {
         let body = json!({"actionType": "TOOL_EXEC", "actionSummary": summary, "riskLevel": level,
             "justification": "The release needs it"});

@@ -265,14 +265,14 @@ impl Reader<'_> {
                     self.at += 1;
                     let ends_case = self.takes(";&") || self.takes(";") || self.takes("&");
                     self.end_pipeline(&mut command, &mut levels);
-                    if !ends_case {
-                        self.separate(false, &mut levels);
-                    } else {
+                    if ends_case {
                         self.require(&levels);
                         self.await_pattern(&mut levels);
                         if levels.last().is_some_and(|level| !level.awaits_pattern) {
                             self.script.doubt(BROKEN);
                         }
+                    } else {
+                        self.separate(false, &mut levels);
                     }
                 }
                 b'&' if self.is_at("&>") => self.redirect(&mut command),
