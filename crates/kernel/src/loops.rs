@@ -3,7 +3,7 @@
 
 use crate::alert::{self, NewAlert, Severity};
 use crate::event::{self, Happening};
-use crate::message::{self, MessageKind, Post};
+use crate::message::{self, Message, MessageKind, Post};
 use crate::policy;
 use crate::state::State;
 use crate::task::{Artifact, Task};
@@ -184,7 +184,11 @@ pub(crate) fn block(tx: &mut dyn Tx, task: Task, kind: LoopKind, detail: &str) -
     Ok(task)
 }
 
-/// What an operator wants to know of a loop: what, the way here, who said how much, what to do.
+/// How many messages a summary repeats, and how much of each.
+const REPEATED: usize = 10;
+const REPEATED_CHARACTERS: usize = 160;
+
+/// What an operator wants to know of a loop: what, the way here, who said what and how much, what to do.
 fn summary(tx: &mut dyn Tx, task: &Task, name: &str, detail: &str) -> Result<String> {
     use std::fmt::Write as _;
     let mut text = format!(
@@ -210,13 +214,24 @@ fn summary(tx: &mut dyn Tx, task: &Task, name: &str, detail: &str) -> Result<Str
             ),
         );
     }
+    let thread = tx.thread(&task.id, None, None, 50)?;
+    line(&mut text, "\n## Who said what\n".to_owned());
+    for message in thread.iter().take(REPEATED).rev() {
+        let words = message
+            .content
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let words: String = words.chars().take(REPEATED_CHARACTERS).collect();
+        line(
+            &mut text,
+            format!("- {} {}: {words}", message.created_at, author(message)),
+        );
+    }
     line(&mut text, "\n## Who said how much\n".to_owned());
-    let mut counts: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
-    for message in tx.thread(&task.id, None, None, 50)? {
-        let who = message
-            .author
-            .map_or_else(|| "somebody else".to_owned(), |author| author.to_string());
-        *counts.entry(who).or_default() += 1;
+    let mut counts: std::collections::BTreeMap<&str, u32> = std::collections::BTreeMap::new();
+    for message in &thread {
+        *counts.entry(author(message)).or_default() += 1;
     }
     for (who, count) in counts {
         line(
@@ -229,6 +244,11 @@ fn summary(tx: &mut dyn Tx, task: &Task, name: &str, detail: &str) -> Result<Str
         "\n## What to do\n\nRead the thread, settle what it goes round about, and take the task out of BLOCKED.".to_owned(),
     );
     Ok(text)
+}
+
+fn author(message: &Message) -> &str {
+    let name = message.detail.author_name.as_deref();
+    name.or(message.agent_role.as_deref()).unwrap_or("somebody")
 }
 
 #[cfg(test)]

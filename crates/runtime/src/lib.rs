@@ -21,6 +21,7 @@
 
 mod aside;
 mod backend;
+mod forecast;
 mod ledger;
 mod local;
 mod mcp;
@@ -41,6 +42,7 @@ pub use backend::{
     MessageRef, NewDocument, NewMessage, NewTask, NewThread, NewToolRequest, NotificationFilter,
     NotificationRef, TaskChange, TaskChoice, TaskFilter, TaskRef, TokenMinter, ToolRequestRef,
 };
+pub use forecast::Forecast;
 pub use ledger::{
     Answered, Begun, CallResult, Finished, Gate, Held, Journal, JournalLimits, Keyed, Ledger,
     ModelCall, NewCall, NewRun, OpenRun, Pause, Place, PostingLedger, Step, TakenUp,

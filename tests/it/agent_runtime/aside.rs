@@ -324,3 +324,30 @@ async fn a_tenants_budget_binds_what_is_asked_beside_turns() {
         .await
         .ok();
 }
+
+#[tokio::test]
+async fn what_calls_will_cost_is_told_without_asking_a_model() {
+    let crew = Crew::start();
+    let body = json!({"message": "x".repeat(4000), "completion_tokens": 500, "calls": 2});
+    let told = crew.api.stranger().post("/cost/forecast", body).await.ok();
+    let usage = json!({"prompt_tokens": 2000, "completion_tokens": 1000, "total_tokens": 3000});
+    assert_eq!(told["usage"], usage);
+    assert_eq!(told["priced"], true);
+    assert_eq!(told["cost"]["model"], "gpt-4o-mini");
+    assert_eq!(told["cost"]["totalCost"], 0.0009);
+    let free = json!({"model": "my-own", "prompt_tokens": 10});
+    let free = crew.api.stranger().post("/cost/forecast", free).await.ok();
+    assert_eq!(
+        (&free["priced"], &free["cost"]["totalCost"]),
+        (&json!(false), &json!(0.0))
+    );
+    let wrong = json!({"calls": -1});
+    let wrong = crew.api.stranger().post("/cost/forecast", wrong).await;
+    let error = refused(&wrong, 400, "invalid_request");
+    assert_eq!(
+        error["details"]["errors"].as_array().map(Vec::len),
+        Some(2),
+        "{error}"
+    );
+    assert_eq!(crew.model.request_count(), 0);
+}

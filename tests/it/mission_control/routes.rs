@@ -110,6 +110,7 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("post", "/api/agents/stream", Daemon),
     ("post", "/compact", Daemon),
     ("post", "/llm-task", Daemon),
+    ("post", "/cost/forecast", Daemon),
     ("get", "/usage", Daemon),
     ("get", "/skills", Daemon),
     ("get", "/context", Daemon),

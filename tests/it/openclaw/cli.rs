@@ -435,3 +435,48 @@ async fn the_rule_in_the_documents_is_one_that_can_be_let_through() {
         operator.ok(&words).await;
     }
 }
+
+#[tokio::test]
+async fn reports_are_repeated_by_their_keys() {
+    let api = Api::start();
+    let jordan = jordan(&api).await;
+    let start = [
+        "run",
+        "start",
+        "--model",
+        "m",
+        "--session",
+        "s",
+        "--idempotency-key",
+        "k1",
+    ];
+    let run = jordan.json(&start).await;
+    assert_eq!(jordan.json(&start).await, run);
+    let id = run.text("id");
+    let call = [
+        "tool-call",
+        "start",
+        "--run",
+        &id,
+        "--tool",
+        "read",
+        "--risk",
+        "GREEN",
+        "--idempotency-key",
+        "k2",
+    ];
+    let called = jordan.json(&call).await;
+    assert_eq!(jordan.json(&call).await, called);
+    let finish = [
+        "run",
+        "finish",
+        &id,
+        "--cost",
+        "0.1",
+        "--idempotency-key",
+        "k3",
+    ];
+    let finished = jordan.json(&finish).await;
+    assert_eq!(jordan.json(&finish).await, finished);
+    assert!(!finished["endedAt"].is_null(), "{finished}");
+}

@@ -319,8 +319,8 @@ async fn a_tool_call_is_followed_to_its_end() {
     let riley = member(&api, "riley", "SPECIALIST", &[]).await;
     refused(
         &riley.caller.patch(&path, json!({})).await,
-        404,
-        "NOT_FOUND",
+        403,
+        "FORBIDDEN",
     );
 }
 

@@ -129,6 +129,10 @@ async fn runs_are_listed_to_their_agent_and_to_operators() {
         "FORBIDDEN",
     );
     refused(&jordan.get("/events/runs/run_none").await, 404, "NOT_FOUND");
+    let call = json!({"runId": ids[0], "agentId": "riley", "toolName": "read", "riskLevel": "GREEN",
+        "startedAt": "2026-11-21T09:30:00Z"});
+    let theirs = riley.post("/events/tool-call", call).await;
+    refused(&theirs, 403, "FORBIDDEN");
     refused(
         &jordan.get("/events/runs?status=GONE").await,
         400,

@@ -67,7 +67,7 @@ async fn every_fault_of_a_message_is_named() {
     let id = task(&api, "CONTENT").await;
     let path = format!("/tasks/{id}/messages");
     for (body, expected) in [
-        (json!({}), vec!["type"]),
+        (json!({}), vec!["type", "content"]),
         (json!({"type": null, "content": "x"}), vec!["type"]),
         (json!({"type": "COMMENT"}), vec!["content"]),
         (json!({"type": "NOTE", "content": "x"}), vec!["type"]),
@@ -253,4 +253,38 @@ async fn a_notification_is_repeated_for_a_day() {
     assert_eq!(told(&riley, "").await[0]["status"], "EXPIRED");
     let beat = riley.beat().await;
     assert_eq!(beat["pendingNotifications"], json!([]));
+}
+
+#[tokio::test]
+async fn the_very_same_words_are_told_once_and_names_are_those_that_there_are() {
+    let api = Api::start();
+    let jordan = member(&api, "jordan", "SPECIALIST", &[]).await;
+    let body = json!({"id": "casey", "name": "zoe", "role": "SPECIALIST", "workspacePath": "/w"});
+    let casey = api.operator().post("/api/v1/agents", body).await;
+    assert_eq!(casey.status, 201, "{casey:?}");
+    let id = task(&api, "CONTENT").await;
+    for told in [true, false] {
+        let posted = ok(jordan.say(&id, "@casey @zoe and @nobody: ping").await);
+        assert_eq!(posted["mentions"], json!(["casey"]));
+        let expected =
+            json!([{"agentId": "casey", "queued": told}, {"agentId": "nobody", "queued": false}]);
+        assert_eq!(posted["notifications"], expected);
+    }
+    let other = ok(jordan.say(&id, "@casey: pong").await);
+    assert_eq!(other["notifications"][0]["queued"], true);
+}
+
+#[tokio::test]
+async fn what_is_taken_out_is_named_and_stands_in_the_trail() {
+    let api = Api::start();
+    let jordan = member(&api, "jordan", "SPECIALIST", &[]).await;
+    let id = task(&api, "CONTENT").await;
+    let secret = format!("token ghp_{}", "a1B2".repeat(9));
+    let body = json!({"type": "ARTIFACT", "content": secret,
+        "artifacts": [{"name": "a", "type": "REPORT", "content": "fine"}, {"name": "b", "type": "REPORT", "content": secret}]});
+    let posted = ok(jordan.post(&format!("/tasks/{id}/messages"), body).await);
+    let fields = json!(["content", "artifacts[1].content"]);
+    assert_eq!(posted["redactedFields"], fields);
+    let trail = shown(&api, "/events/timeline?action=MESSAGE_POSTED").await;
+    assert_eq!(trail["activities"][0]["metadata"]["redactedFields"], fields);
 }

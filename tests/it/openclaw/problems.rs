@@ -185,3 +185,33 @@ async fn all(api: &Api, id: &str) -> (Value, Value) {
     let trail = shown(api, "/events/timeline?limit=200").await;
     (shown(api, &format!("/tasks/{id}")).await, trail)
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_hides_nothing_of_what_is_said_asked_and_ordered() {
+    let api = Api::start();
+    let jordan = member(&api, "jordan", "SPECIALIST", &[]).await;
+    let id = begun(&api, &jordan, "CONTENT").await;
+    let said = jordan
+        .post(&format!("/tasks/{id}/messages"), json!({}))
+        .await;
+    assert_eq!(fields(&said), named(&["type", "content"]));
+    let body = json!({"actionType": "X", "actionSummary": 5, "riskLevel": "GREEN", "justification": "", "expiresIn": "x",
+        "estimatedCost": -1, "actionPayload": 5});
+    let expected = [
+        "actionType",
+        "actionSummary",
+        "riskLevel",
+        "justification",
+        "expiresIn",
+        "estimatedCost",
+        "actionPayload",
+    ];
+    assert_eq!(
+        fields(&jordan.post("/approvals", body).await),
+        named(&expected)
+    );
+    let body = json!({"action": "QUARANTINE", "duration": "x"});
+    let path = "/api/v1/agents/jordan/control";
+    let ordered = api.operator().post(path, body).await;
+    assert_eq!(fields(&ordered), named(&["duration", "reason"]));
+}

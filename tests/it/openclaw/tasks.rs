@@ -601,3 +601,28 @@ async fn a_report_tells_the_story_of_a_task() {
         rest = &rest[at..];
     }
 }
+
+#[tokio::test]
+async fn tasks_are_found_by_who_made_them_be_it_an_agent_or_a_person() {
+    let api = Api::start();
+    let lead = member(&api, "lead", "LEAD", &[]).await;
+    let by_operator = task(&api, "CONTENT").await;
+    let body = json!({"title": "Mine", "type": "CONTENT"});
+    let by_lead = ok(lead.post("/tasks", body).await);
+    let by_lead = by_lead["task"].get("id").unwrap_or(&by_lead["id"]).clone();
+    for (creator, expected) in [
+        ("operator", json!([by_operator])),
+        ("lead", json!([by_lead])),
+        ("nobody", json!([])),
+    ] {
+        let list = shown(&api, &format!("/tasks?creatorId={creator}")).await;
+        let ids: Vec<Value> = list["tasks"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|task| task["id"].clone())
+            .collect();
+        assert_eq!(json!(ids), expected, "{creator}: {list}");
+        assert_eq!(list["total"], ids.len(), "{creator}");
+    }
+}

@@ -6,6 +6,7 @@ use crate::alert::{self, NewAlert, Severity};
 use crate::error::Problems;
 use crate::event::{self, Happening};
 use crate::policy::{self, Decision, Verdict};
+use crate::run;
 use crate::task::{self, Task};
 use crate::{
     ApprovalId, Error, Object, Principal, Result, RunId, TaskId, Timestamp, ToolCallId, Tx, grant,
@@ -62,10 +63,10 @@ pub fn report(tx: &mut dyn Tx, who: &Principal, report: Report) -> Result<Report
         .with_detail("requiredRole", "AGENT"));
     };
     check(&report)?;
-    let run = tx
-        .run(&report.run)?
-        .filter(|run| run.tenant == agent.tenant && run.agent == agent.handle)
-        .ok_or_else(|| Error::not_found("run_not_found", "there is no such run"))?;
+    let run = run::find(tx, who, &report.run)?;
+    if run.tenant != agent.tenant || run.agent != agent.handle {
+        return Err(Error::not_found("run_not_found", "there is no such run"));
+    }
     let task = match (&report.task, &run.task) {
         (Some(named), _) => Some(task::get(tx, who, named)?),
         (None, Some(own)) => tx.task(own)?,
@@ -301,12 +302,23 @@ pub struct Change {
 /// The tool call, if it is there for this caller: an agent sees its own.
 ///
 /// # Errors
-/// `tool_call_not_found`.
+/// `tool_call_not_found`, for another tenant's too; forbidden for another agent's.
 pub fn get(tx: &mut dyn Tx, who: &Principal, id: &ToolCallId) -> Result<ToolCall> {
-    tx.tool_call(id)?
+    let call = tx
+        .tool_call(id)?
         .filter(|call| who.sees(&call.tenant))
-        .filter(|call| who.handle().is_none_or(|own| *own == call.agent))
-        .ok_or_else(|| Error::not_found("tool_call_not_found", "there is no such tool call"))
+        .ok_or_else(|| Error::not_found("tool_call_not_found", "there is no such tool call"))?;
+    if who.handle().is_some_and(|own| *own != call.agent) {
+        return Err(Error::forbidden(
+            "forbidden",
+            format!(
+                "{id} is a call of {}; an agent sees only its own",
+                call.agent
+            ),
+        )
+        .with_detail("requiredRole", "OPERATOR"));
+    }
+    Ok(call)
 }
 
 /// Keeps what became of a tool call. Of one that is over, all but the status may still be

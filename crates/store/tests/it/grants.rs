@@ -493,10 +493,10 @@ fn calls_belong_to_their_agent(store: &TestStore) {
     let run = run_of(store, &jordan);
     let made = admitted(store, &jordan, call(&run, r#"{"command":"ls"}"#));
     let error = update(store, &riley, &made.id, ending(Status::Failed)).unwrap_err();
-    assert_eq!(error.kind, Kind::NotFound);
+    assert_eq!(error.kind, Kind::Forbidden);
     let other = call(&run, r#"{"command":"ls"}"#);
     let error = store
         .write(move |tx| tool_call::report(tx, &riley, other.clone()))
         .unwrap_err();
-    assert_eq!((error.kind, error.code), (Kind::NotFound, "run_not_found"));
+    assert_eq!(error.kind, Kind::Forbidden);
 }

@@ -4,6 +4,7 @@
 mod budget;
 mod compact;
 mod error;
+mod forecast;
 mod hook;
 mod llm_task;
 mod request;
@@ -56,6 +57,7 @@ pub fn routes() -> OpenApiRouter<Arc<Daemon>> {
         .routes(routes!(llm_task::llm_task))
         .routes(routes!(budget::set, budget::show))
         .routes(routes!(budget::check))
+        .routes(routes!(forecast::forecast))
         .routes(routes!(traces::list))
         .routes(routes!(traces::show))
         .routes(routes!(usage::usage))
@@ -100,7 +102,7 @@ impl Daemon {
 }
 
 /// The paths that this contract answers for, known or not (rulings 21).
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
     "/api/agents/send",
     "/api/agents/stream",
     "/usage",
@@ -110,6 +112,7 @@ const OWN: [&str; 12] = [
     "/llm-task",
     "/traces",
     "/budget",
+    "/cost",
     "/boot",
     "/api/version",
     "/api/compatibility",

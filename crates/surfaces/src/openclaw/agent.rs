@@ -511,13 +511,18 @@ async fn control(
     let command = read::required_word(&mut fields, "action", Command::parse, &words);
     let reason = fields.string("reason");
     let duration = read::duration(&mut fields, "duration");
-    fields.finish()?;
+    let Some(command) = command else {
+        return Err(fields
+            .finish()
+            .err()
+            .map_or_else(|| Problem(read::missing("action")), Problem));
+    };
     let order = Order {
-        command: command.ok_or_else(|| Error::invalid("action", "is required"))?,
+        command,
         reason,
         duration,
     };
-    once.run(&app, move |tx| {
+    once.run_whole(&app, fields, move |tx| {
         let day = budget::day(tx)?;
         let done = agent::control(tx, &who, &handle, &order)?;
         Answer::ok(&Controlled {

@@ -275,8 +275,7 @@ async fn ask(
     Change { mut fields, once }: Change,
 ) -> Result<Response, Problem> {
     let request = read_request(&mut fields);
-    fields.finish()?;
-    once.run(&app, move |tx| {
+    once.run_whole(&app, fields, move |tx| {
         let asked = approval::ask(tx, &caller.who, request.clone())?;
         let created = asked.created;
         let shown = Asked {

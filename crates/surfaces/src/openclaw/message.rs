@@ -186,16 +186,16 @@ async fn post(
     let artifacts = artifacts(&mut fields);
     let mentions = read::strings(&mut fields, "mentions", 50).unwrap_or_default();
     let reply_to = fields.string("replyToId").map(MessageId::new);
-    fields.finish()?;
     let new = Post {
-        kind: kind.ok_or_else(|| read::missing("type"))?,
+        // What is no kind is refused below; what every kind needs is asked for all the same.
+        kind: kind.unwrap_or(MessageKind::Comment),
         content,
         artifacts,
         mentions,
         reply_to,
     };
     let id = TaskId::new(id);
-    once.run(&app, move |tx| {
+    once.run_whole(&app, fields, move |tx| {
         let posted = message::say(tx, &caller.who, &id, new.clone())?;
         let mention = |(agent_id, queued)| Mention { agent_id, queued };
         Answer::created(&Posted {
