@@ -452,6 +452,29 @@ pub fn tell(
     tenant: &TenantId,
     tell: Tell,
 ) -> Result<Option<Notification>> {
+    queue_once(tx, who, tenant, tell, false)
+}
+
+/// As [`tell`], to be read when the agent looks; it wakes nobody.
+///
+/// # Errors
+/// Whatever the store meets.
+pub(crate) fn note(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    tenant: &TenantId,
+    tell: Tell,
+) -> Result<Option<Notification>> {
+    queue_once(tx, who, tenant, tell, true)
+}
+
+fn queue_once(
+    tx: &mut dyn Tx,
+    who: &Principal,
+    tenant: &TenantId,
+    tell: Tell,
+    is_quiet: bool,
+) -> Result<Option<Notification>> {
     let recent = NotificationFilter {
         target: Some(tell.target.clone()),
         unread_only: false,
@@ -475,7 +498,7 @@ pub fn tell(
         (Some(handle), Target::Agent(_)) => hops_after(tx, tenant, handle, tell.task.as_ref())?,
         _ => 0,
     };
-    let notification = Notification {
+    let mut notification = Notification {
         kind: tell.kind,
         title: Some(tell.title),
         content: tell.body,
@@ -485,6 +508,7 @@ pub fn tell(
         hops,
         ..blank(tx, tenant.clone(), tell.target)?
     };
+    notification.fetched |= is_quiet;
     queue(tx, who, notification).map(Some)
 }
 

@@ -4,7 +4,9 @@ use std::error::Error as _;
 use std::ops::Deref;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, Url, redirect};
 use tokio::time::timeout;
 
@@ -204,33 +206,42 @@ fn deepest(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// Providers send whole seconds; the date form is not in use among them.
+/// Whole seconds, or a time, which is as far away as it is from the answer's own.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let after = text(RETRY_AFTER)?;
+    if let Ok(seconds) = after.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text| Some(rfc2822::parse(text).ok()?.timestamp());
+    let sent = text(DATE).and_then(time);
+    let wait = time(after)?.duration_since(sent.unwrap_or_else(Timestamp::now));
+    Some(Duration::try_from(wait).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderValue;
+
     use super::*;
 
     #[test]
-    fn only_whole_seconds_are_read_as_a_retry_after() {
-        let read = |value: &'static str| {
-            retry_after(&HeaderMap::from_iter([(
-                RETRY_AFTER,
-                reqwest::header::HeaderValue::from_static(value),
-            )]))
+    fn a_retry_after_is_seconds_or_a_time() {
+        let read = |after: &'static str| {
+            retry_after(&HeaderMap::from_iter([
+                (RETRY_AFTER, HeaderValue::from_static(after)),
+                (
+                    DATE,
+                    HeaderValue::from_static("Wed, 21 Oct 2026 07:28:00 GMT"),
+                ),
+            ]))
         };
-        assert_eq!(read("7"), Some(Duration::from_secs(7)));
-        assert_eq!(read("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        let seconds = |number| Some(Duration::from_secs(number));
+        assert_eq!(read("7"), seconds(7));
+        assert_eq!(read("Wed, 21 Oct 2026 07:29:05 GMT"), seconds(65));
+        assert_eq!(read("Wed, 21 Oct 2026 07:27:00 GMT"), seconds(0));
         assert_eq!(read("-1"), None);
+        assert_eq!(read("soon"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stationmaster_testkit::model::{Step, StubModel};
 use tempfile::TempDir;
 
-use super::crew::{Crew, SEND, said, thinking, turn};
+use super::crew::{Crew, SEND, said, thinking, turn, woken};
 use crate::support::wait::eventually;
 use crate::support::{Api, Json as _};
 
@@ -178,4 +178,32 @@ async fn an_approval_is_good_for_the_one_call() {
     .await;
     assert_ne!(second, first.text("approval_id"));
     assert_eq!(owner.items("documents").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_decision_wakes_the_turn_that_waits_and_begins_no_other() {
+    let model = StubModel::start();
+    let api = Api::of(woken(&model).start());
+    guard(&api).await;
+    model.push(draft());
+    model.always(Step::text("Done."));
+    let waits = paused(&api, turn(json!({}))).await;
+    decide(&api, &waits.text("approval_id"), "approved").await;
+    let owner = api.agent("acme", "owner");
+    eventually("the turn goes on", async || {
+        (!said(&owner).await.is_empty()).then_some(())
+    })
+    .await;
+    // The agent can read of the decision; another message is dispatched after it, so nothing is still to come.
+    let all = owner.items("notifications?all=true").await;
+    assert_eq!(all.len(), 1, "{all:?}");
+    let task = waits.text("task_id");
+    let message = json!({"task_id": task, "content": "Go on", "actor_type": "user"});
+    owner.post("messages", message).await.ok();
+    eventually("the message is answered", async || {
+        (said(&owner).await.len() == 3).then_some(())
+    })
+    .await;
+    assert_eq!(said(&owner).await, ["Done.", "Go on", "Done."]);
+    assert_eq!(model.request_count(), 3);
 }

@@ -135,6 +135,17 @@ async fn a_tenants_budget_binds_all_its_agents() {
     assert_eq!(set["status"], "ok");
     assert_eq!(set["budget"]["spentUsd"], 0.09);
     assert_eq!(set["budget"]["hardLimit"], true);
+    // A period may be given by either end, and by days.
+    for period in [
+        json!({"period_start": "2020-01-01"}),
+        json!({"period_end": "2099-01-01"}),
+    ] {
+        let mut body = json!({"tenant_id": "other", "budget_usd": 1});
+        body.as_object_mut()
+            .unwrap()
+            .extend(period.as_object().unwrap().clone());
+        caller.post("/budget", body).await.ok();
+    }
     let sends = (0..32).map(|number| {
         let role = if number % 2 == 0 { "writer" } else { "editor" };
         crew.send(turn(json!({"session_key": format!("user:acme:{role}")})))
@@ -168,7 +179,7 @@ async fn a_tenants_budget_binds_all_its_agents() {
             vec!["budget_usd", "alert_threshold", "period_start"],
         ),
         (
-            json!({"tenant_id": "a", "budget_usd": 1, "period_start": "2026-11-02T00:00:00Z"}),
+            json!({"tenant_id": "a", "budget_usd": 1, "period_start": "2026-11-02", "period_end": "2026-11-01"}),
             vec!["period_end"],
         ),
     ] {

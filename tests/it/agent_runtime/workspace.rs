@@ -260,7 +260,10 @@ async fn a_turn_in_the_example_workspace_shows_it_to_the_model() {
 
 #[tokio::test]
 async fn a_heartbeat_gets_a_minimal_prompt_and_its_all_clear_is_not_posted() {
-    let crew = Crew::with(|it| it.environment("CLASPER_WORKSPACE", example().to_str().unwrap()));
+    let crew = Crew::with(|it| {
+        it.environment("CLASPER_WORKSPACE", example().to_str().unwrap())
+            .environment("LLM_MODEL_CHEAP", "gpt-4.1-nano")
+    });
     let owner = crew.owner();
     crew.model.push(Step::text("HEARTBEAT_OK\n"));
     crew.model.push(Step::text("Task 7 waits since Monday."));
@@ -273,6 +276,7 @@ async fn a_heartbeat_gets_a_minimal_prompt_and_its_all_clear_is_not_posted() {
         (&quiet["response"], &quiet["message_id"]),
         (&json!("HEARTBEAT_OK\n"), &Value::Null)
     );
+    assert_eq!(crew.asked()[0]["model"], "gpt-4.1-nano");
     let prompt = crew.asked()[0]["messages"][0].text("content");
     assert!(
         prompt.starts_with("## Operating Rules\n\n# How this crew works"),

@@ -197,6 +197,16 @@ pub fn use_up(tx: &mut dyn Tx, mut approval: Approval) -> Result<()> {
     super::save(tx, &mut approval)
 }
 
+/// Whether it was asked for in the middle of a turn.
+fn is_of_turn(tx: &mut dyn Tx, approval: &Approval) -> Result<bool> {
+    let call = match &approval.detail.tool_call {
+        Some(id) => tx.tool_call(id)?,
+        None => None,
+    };
+    let steps = call.map(|call| tx.turn_step_count(&call.run));
+    Ok(steps.transpose()?.is_some_and(|steps| steps > 0))
+}
+
 /// Tells the agent that asked what became of it.
 pub(super) fn tell_requestor(tx: &mut dyn Tx, who: &Principal, approval: &Approval) -> Result<()> {
     let verdict = approval.status.as_str().to_lowercase();
@@ -219,7 +229,12 @@ pub(super) fn tell_requestor(tx: &mut dyn Tx, who: &Principal, approval: &Approv
             message: None,
             approval: Some(approval.id.clone()),
         };
-        return notification::tell(tx, who, &approval.tenant, tell).map(drop);
+        // The turn that waited goes on by itself; to wake the agent would begin a second one.
+        let told = match is_of_turn(tx, approval)? {
+            true => notification::note(tx, who, &approval.tenant, tell),
+            false => notification::tell(tx, who, &approval.tenant, tell),
+        };
+        return told.map(drop);
     }
     let task = match &approval.task {
         Some(id) => tx.task(id)?,

@@ -79,7 +79,9 @@ pub trait TenantBudgets {
 pub struct NewTenantBudget {
     pub limit: MicroUsd,
     /// The whole of this UTC month when left out.
-    pub period: Option<(Timestamp, Timestamp)>,
+    pub begins_at: Option<Timestamp>,
+    /// With neither, the budget begins anew each month.
+    pub ends_at: Option<Timestamp>,
     pub hard: bool,
     /// Between 0 and 1.
     pub alert_threshold: f64,
@@ -103,15 +105,14 @@ pub fn set_for_tenant(
     if !(0.0..=1.0).contains(&new.alert_threshold) {
         problems.add("alert_threshold", "must be 0 to 1");
     }
-    if new.period.is_some_and(|(begins, ends)| begins >= ends) {
+    let (month_begins, month_ends) = month_of(tx.now())?;
+    let begins_at = new.begins_at.unwrap_or(month_begins);
+    let ends_at = new.ends_at.unwrap_or(month_ends);
+    if begins_at >= ends_at {
         problems.add("period_end", "must be after period_start");
     }
     problems.into_result()?;
     tx.ensure_tenant(&tenant)?;
-    let (begins_at, ends_at) = match new.period {
-        Some(period) => period,
-        None => month_of(tx.now())?,
-    };
     let spent = tx.cost(&CostFilter {
         tenant: Some(tenant.clone()),
         agent: None,
@@ -126,7 +127,7 @@ pub fn set_for_tenant(
         limit: new.limit,
         begins_at,
         ends_at,
-        monthly: new.period.is_none(),
+        monthly: new.begins_at.is_none() && new.ends_at.is_none(),
         hard: new.hard,
         alert_percent: (new.alert_threshold * 100.0).round() as u64,
         alerted: false,

@@ -146,6 +146,8 @@ pub struct ExtraCall {
     pub name: String,
     pub arguments: Map<String, Value>,
     pub trace_id: String,
+    /// `default` unless the caller of the turn named another.
+    pub workspace_id: String,
     /// The same for the same call of the same turn, should the backend know what to do with it.
     pub key: String,
 }

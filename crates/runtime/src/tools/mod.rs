@@ -56,6 +56,8 @@ pub(crate) struct Caller {
     /// The turn's task, which calls mean when they name none.
     pub(crate) task_id: String,
     pub(crate) trace_id: String,
+    /// What the caller of the turn put it under.
+    pub(crate) workspace_id: String,
     pub(crate) turn_key: String,
     /// The skills that the prompt does not tell in full, if there are any.
     pub(crate) skills: Option<Loader>,
@@ -164,9 +166,10 @@ impl Toolbox {
         self.offer.note()
     }
 
-    /// Whether the workspace lets the role use the tool.
+    /// Whether the workspace lets the role use the tool, or the backend that the agent works for offers it.
     pub(crate) fn is_listed(&self, name: &str) -> bool {
-        self.offer.named(name).is_some_and(|tool| tool.is_listed)
+        let served = self.offer.named(name).map(|tool| tool.is_listed);
+        served.unwrap_or_else(|| self.is_extra(name))
     }
 
     fn is_extra(&self, name: &str) -> bool {
@@ -225,6 +228,7 @@ impl Toolbox {
             name,
             arguments,
             trace_id,
+            workspace_id: self.caller.workspace_id.clone(),
             key,
         };
         let result = self

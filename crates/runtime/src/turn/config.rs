@@ -43,7 +43,7 @@ pub struct Config {
     pub models_by_role: HashMap<String, String>,
     /// Asked where that one gives no answer, in this order.
     pub fallback_models: Vec<String>,
-    /// Asked for summaries, where it is not the one asked in turns.
+    /// Asked for summaries and in heartbeats, where it is not the one asked in turns.
     pub cheap_model: Option<String>,
     /// The title of the task for turns that name none.
     pub default_task: Option<String>,
@@ -85,6 +85,14 @@ impl Config {
             context_warning_percent: 75.0,
         }
     }
+    /// The model of one of the role's turns: the cheap one, where there is one, for a heartbeat
+    /// (agent-runtime §13).
+    #[must_use]
+    pub fn model_for(&self, role: &str, is_heartbeat: bool) -> &str {
+        let cheap = self.cheap_model.as_deref().filter(|_| is_heartbeat);
+        cheap.unwrap_or_else(|| self.model_of(role))
+    }
+
     /// The model of the role's turns.
     #[must_use]
     pub fn model_of(&self, role: &str) -> &str {

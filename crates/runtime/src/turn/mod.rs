@@ -441,7 +441,7 @@ impl Runtime {
             system = format!("{system}\n\n{note}");
         }
         let opening = context::opening(turn);
-        let model = config.model_of(turn.session.agent().role.as_str());
+        let model = config.model_for(turn.session.agent().role.as_str(), turn.is_heartbeat);
         let context_warning = context::warning(model, &system, &opening, config);
         let offered = match offers_tools && config.tool_rounds > 0 {
             true => toolbox.specs(),
@@ -522,6 +522,7 @@ impl Runtime {
             who: who.clone(),
             task_id: task.id.clone(),
             trace_id: turn.trace_id.clone(),
+            workspace_id: turn.workspace.clone(),
             turn_key: turn.turn_key.clone(),
             skills: prompt.loader(),
         };

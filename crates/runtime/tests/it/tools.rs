@@ -165,6 +165,7 @@ async fn the_backends_own_tools_are_offered_beside_ours() {
     let crew = Crew::new([
         Step::Call(vec![
             ("echo", json!({ "message": "hi" })),
+            ("look_up", json!({ "q": 1 })),
             ("create_task", json!({ "title": "T" })),
         ]),
         Step::Say("Echoed."),
@@ -172,6 +173,7 @@ async fn the_backends_own_tools_are_offered_beside_ours() {
     let crew = crew.await;
     crew.backend.lock().tools = Some(json!([
         { "name": "echo", "description": "Says it again", "parameters": { "type": "object" } },
+        { "name": "look_up", "description": "Finds it", "parameters": { "type": "object" } },
         { "name": "create_task", "description": "Theirs", "parameters": { "type": "object" } },
     ]));
     crew.send(keyed("k1")).await.unwrap();
@@ -183,13 +185,15 @@ async fn the_backends_own_tools_are_offered_beside_ours() {
             .cloned()
             .collect::<Vec<ToolSpec>>()
     };
-    assert_eq!(offered.len(), 8);
+    assert_eq!(offered.len(), 9);
     assert_eq!(named("echo")[0].description, "Says it again");
     assert_ne!(named("create_task")[0].description, "Theirs");
     assert_eq!(
         crew.model.told()[0],
         json!({ "tool": "echo", "echo": { "message": "hi" } })
     );
+    // What the backend offers an agent, the agent may call, known here or not.
+    assert_eq!(crew.backend.bodies("POST /api/tools/look_up").len(), 1);
     let body = &crew.backend.bodies("POST /api/tools/echo")[0];
     assert_eq!(
         (&body["tenant_id"], &body["workspace_id"]),

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use super::Daemon;
 use super::error::{ErrorBody, Problem};
 use super::send::{BODY_LIMIT, dollars};
+use super::traces::{A_MOMENT, moment};
 
 const USUAL_THRESHOLD: f64 = 0.8;
 
@@ -173,23 +174,14 @@ fn read(mut fields: Fields) -> Result<(String, NewTenantBudget)> {
                 USUAL_THRESHOLD
             }),
     };
-    let (begins, ends) = (
-        time(&mut fields, "period_start"),
-        time(&mut fields, "period_end"),
-    );
-    let period = match (begins, ends) {
-        (Some(begins), Some(ends)) => Some((begins, ends)),
-        (None, None) => None,
-        (Some(_), None) | (None, Some(_)) => {
-            fields.problem("period_end", "must be given together with period_start");
-            None
-        }
-    };
+    let begins_at = time(&mut fields, "period_start");
+    let ends_at = time(&mut fields, "period_end");
     let hard = fields.boolean("hard_limit").unwrap_or(true);
     fields.finish()?;
     let new = NewTenantBudget {
         limit: limit.unwrap_or_default(),
-        period,
+        begins_at,
+        ends_at,
         hard,
         alert_threshold: threshold,
     };
@@ -198,13 +190,11 @@ fn read(mut fields: Fields) -> Result<(String, NewTenantBudget)> {
 
 fn time(fields: &mut Fields, name: &str) -> Option<Timestamp> {
     let text = fields.string(name)?;
-    match text.parse::<jiff::Timestamp>() {
-        Ok(at) => Some(Timestamp(at.as_millisecond())),
-        Err(_) => {
-            fields.problem(name, "must be a time like 2026-11-01T00:00:00Z");
-            None
-        }
+    let moment = moment(&text, 0);
+    if moment.is_none() {
+        fields.problem(name, A_MOMENT);
     }
+    moment
 }
 
 /// What a tenant may spend, and has

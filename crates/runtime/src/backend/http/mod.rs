@@ -269,12 +269,12 @@ impl Backend for HttpBackend {
         let body = json!({
             "arguments": call.arguments,
             "tenant_id": who.user_id.as_str(),
-            "workspace_id": "default",
+            "workspace_id": call.workspace_id,
             "trace_id": call.trace_id,
         });
         let request = Request::post(&["api", "tools", &call.name])
             .header("x-tenant-id", who.user_id.as_str())
-            .header("x-workspace-id", "default")
+            .header("x-workspace-id", &call.workspace_id)
             .header("x-trace-id", &call.trace_id)
             .header("idempotency-key", &call.key)
             .body(body);

@@ -8,7 +8,7 @@ use crate::AgentIdentity;
 use crate::backend::{BackendErrorKind, BackendResult, NewThread, TaskRef};
 
 /// How far to look back: 2,000 tasks.
-const PAGES: usize = 40;
+const PAGES: usize = 20;
 /// As many as every backend gives.
 const PAGE: &str = "50";
 

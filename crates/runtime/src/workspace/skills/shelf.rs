@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Skill;
 
 const HOW: &str = "These are ready to be used. Before you do what one of them is for, read it: call \
-    load_skill with its name. With `file` the same tool gives you a file of the skill's folder.";
+    load_skill with its name. With `resource` the same tool gives you a file of the skill's folder.";
 
 /// The skills that a role has in one turn. Clones share them.
 #[derive(Debug, Clone)]

@@ -103,21 +103,25 @@ fn read(query: &Query) -> Result<(TraceFilter, u32, u32)> {
     ))
 }
 
+pub(super) const A_MOMENT: &str =
+    "must be a date like 2026-11-01 or a time like 2026-11-01T00:00:00Z";
+
 /// An instant, or so many milliseconds into a day in UTC.
-fn time(query: &Query, problems: &mut Problems, name: &str, into_day: i64) -> Option<Timestamp> {
-    let text = query.get(name)?;
+pub(super) fn moment(text: &str, into_day: i64) -> Option<Timestamp> {
     let instant = text.parse::<jiff::Timestamp>().ok();
     let found = instant.map(|at| at.as_millisecond()).or_else(|| {
         let midnight = text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?;
         Some(midnight.timestamp().as_millisecond() + into_day)
     });
-    if found.is_none() {
-        problems.add(
-            name,
-            "must be a date like 2026-11-01 or a time like 2026-11-01T00:00:00Z",
-        );
-    }
     found.map(Timestamp)
+}
+
+fn time(query: &Query, problems: &mut Problems, name: &str, into_day: i64) -> Option<Timestamp> {
+    let found = moment(query.get(name)?, into_day);
+    if found.is_none() {
+        problems.add(name, A_MOMENT);
+    }
+    found
 }
 
 /// What one turn did: the latest in the trace of this id, or the run of this id
